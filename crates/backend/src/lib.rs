@@ -1,0 +1,2 @@
+//! What each op means.
+#![forbid(unsafe_code)]

@@ -1,0 +1,4 @@
+//! The front door: one binary, `ironstar`.
+#![forbid(unsafe_code)]
+
+fn main() {}

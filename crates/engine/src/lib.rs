@@ -1,0 +1,2 @@
+//! Turns: load a model, keep sessions, sample, stop.
+#![forbid(unsafe_code)]

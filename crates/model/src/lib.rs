@@ -1,0 +1,2 @@
+//! `DeepSeek` V4 Flash, written once over a backend.
+#![forbid(unsafe_code)]

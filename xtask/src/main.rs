@@ -1,0 +1,4 @@
+//! The chores: `cargo xtask check` is everything CI runs.
+#![forbid(unsafe_code)]
+
+fn main() {}
