@@ -1,0 +1,450 @@
+//! The forward pass, from token ids to logits (specification c.1).
+//!
+//! Every token carries four residual streams; there is no other residual path. A batch holds runs
+//! of one or more slots: all rows pass the matrices together, and only what touches KV goes run by
+//! run.
+
+use backend::{Backend, KvRounding, Rotation, Run};
+use gguf::MappedFile;
+
+use crate::attention::{self, AttentionActivations};
+use crate::error::{Error, Result};
+use crate::feed_forward::{self, FeedForwardActivations};
+use crate::geometry::Geometry;
+use crate::plan::ActiveBytes;
+use crate::slot::{Slot, SlotId};
+use crate::weights::{self, Weights};
+
+/// Rows that pass the output head at once: it makes `vocab_size` floats of each.
+const HEAD_ROWS: usize = 32;
+
+/// Which logits of a run are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogitsWanted {
+    /// None: the run only fills KV.
+    Nothing,
+    /// Those after the run's last token.
+    Last,
+    /// Those after every token.
+    All,
+}
+
+/// Tokens to append to one slot.
+#[derive(Debug, Clone, Copy)]
+pub struct Extend<'a> {
+    /// The slot.
+    pub slot: SlotId,
+    /// Ids to append, at least one.
+    pub tokens: &'a [u32],
+    /// Which logits to hand out.
+    pub logits: LogitsWanted,
+}
+
+/// How a model is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Most tokens of one batch; activations and raw rings are sized by it.
+    pub max_batch: usize,
+    /// Whether KV rows are rounded as the model was trained.
+    pub kv_rounding: KvRounding,
+}
+
+/// A loaded model as engines see it: object-safe, without a backend in its type.
+pub trait Inference: Send {
+    /// The model's dimensions.
+    fn geometry(&self) -> &Geometry;
+
+    /// Name of the backend that runs it.
+    fn backend_name(&self) -> &'static str;
+
+    /// Weight bytes that a decoded token reads.
+    fn active_bytes(&self) -> ActiveBytes;
+
+    /// Most tokens that one [`Inference::extend`] takes.
+    fn max_batch(&self) -> usize;
+
+    /// Makes an empty slot with room for `capacity` tokens.
+    ///
+    /// # Errors
+    /// If memory is short.
+    fn open_slot(&mut self, capacity: usize) -> Result<SlotId>;
+
+    /// Frees a slot's memory. The id means nothing afterwards.
+    fn close_slot(&mut self, slot: SlotId);
+
+    /// Tokens that a slot holds.
+    ///
+    /// # Panics
+    /// If the slot is not open.
+    fn n_tokens(&self, slot: SlotId) -> usize;
+
+    /// Appends tokens to slots and hands out logits.
+    ///
+    /// `on_logits` gets the index of the extension in `batch`, the position whose successor the
+    /// logits predict, and `[vocab_size]` f32 logits. After an error the slots of the batch are
+    /// not to be used again.
+    ///
+    /// # Errors
+    /// If a token id is outside the vocabulary, a slot has no room, or the device failed. Ids and
+    /// room are checked before anything changes.
+    ///
+    /// # Panics
+    /// If the batch is empty or larger than [`Inference::max_batch`], an extension has no tokens,
+    /// or a slot is not open or named twice.
+    fn extend(
+        &mut self,
+        batch: &[Extend<'_>],
+        on_logits: &mut dyn FnMut(usize, usize, &[f32]),
+    ) -> Result<()>;
+}
+
+/// Activations that live across sublayers.
+struct Activations<B: Backend> {
+    tokens: B::TokenIds,
+    /// `[n, n_streams * hidden_size]`.
+    streams: B::Tensor,
+    /// `[n, hidden_size]`: streams collapsed to a sublayer's input.
+    mixed: B::Tensor,
+    /// `[n, hidden_size]`: the same, normed.
+    normed: B::Tensor,
+    /// `[n, hidden_size]`: a sublayer's output.
+    y: B::Tensor,
+    /// `[n, HcParams::gates_width]`.
+    gates: B::Tensor,
+    attention: AttentionActivations<B>,
+    feed_forward: FeedForwardActivations<B>,
+    head: HeadActivations<B>,
+}
+
+/// Activations of the output head, for at most [`HEAD_ROWS`] rows.
+struct HeadActivations<B: Backend> {
+    streams: B::Tensor,
+    mixed: B::Tensor,
+    normed: B::Tensor,
+    logits: B::Tensor,
+}
+
+impl<B: Backend> Activations<B> {
+    fn new(backend: &mut B, g: &Geometry, max_batch: usize) -> backend::Result<Self> {
+        let streams_width = g.hyper_connection.n_streams * g.hidden_size;
+        let head_rows = HEAD_ROWS.min(max_batch);
+        Ok(Self {
+            tokens: backend.token_ids(max_batch)?,
+            streams: backend.zeros(max_batch, streams_width)?,
+            mixed: backend.zeros(max_batch, g.hidden_size)?,
+            normed: backend.zeros(max_batch, g.hidden_size)?,
+            y: backend.zeros(max_batch, g.hidden_size)?,
+            gates: backend.zeros(max_batch, g.hyper_connection.gates_width())?,
+            attention: AttentionActivations::new(backend, g, max_batch)?,
+            feed_forward: FeedForwardActivations::new(backend, g, max_batch)?,
+            head: HeadActivations {
+                streams: backend.zeros(head_rows, streams_width)?,
+                mixed: backend.zeros(head_rows, g.hidden_size)?,
+                normed: backend.zeros(head_rows, g.hidden_size)?,
+                logits: backend.zeros(head_rows, g.vocab_size)?,
+            },
+        })
+    }
+
+    fn set_rows(&mut self, backend: &mut B, n: usize) {
+        for x in
+            [&mut self.streams, &mut self.mixed, &mut self.normed, &mut self.y, &mut self.gates]
+        {
+            backend.set_rows(x, n);
+        }
+        self.attention.set_rows(backend, n);
+    }
+}
+
+/// The two rotations of the model, by kind of layer.
+pub(crate) struct Rotations {
+    sliding: Rotation,
+    compressing: Rotation,
+}
+
+impl Rotations {
+    fn new(g: &Geometry) -> Self {
+        Self {
+            sliding: Rotation::new(g.rope_dim, g.rope_base, None),
+            compressing: Rotation::new(g.rope_dim, g.compress_rope_base, Some(g.yarn)),
+        }
+    }
+
+    /// The rotation of everything in a layer: queries, window rows, compressed rows, indexer.
+    pub(crate) fn of_layer(&self, ratio: usize) -> &Rotation {
+        if ratio == 0 { &self.sliding } else { &self.compressing }
+    }
+}
+
+/// A model on a backend, with its slots.
+pub struct Model<B: Backend> {
+    backend: B,
+    geometry: Geometry,
+    options: Options,
+    weights: Weights<B::Weight>,
+    active_bytes: ActiveBytes,
+    rotations: Rotations,
+    activations: Activations<B>,
+    slots: Vec<Option<Slot<B>>>,
+}
+
+impl<B: Backend> Model<B> {
+    /// Checks and binds a file.
+    ///
+    /// `on_progress` hears the bytes bound so far.
+    ///
+    /// # Errors
+    /// If the file is no V4 model, does not fit together, or does not fit the device.
+    ///
+    /// # Panics
+    /// If `options.max_batch` is 0.
+    pub fn load(
+        mut backend: B,
+        file: &MappedFile,
+        options: Options,
+        on_progress: &mut dyn FnMut(u64),
+    ) -> Result<Self> {
+        assert!(options.max_batch > 0, "a batch holds a token");
+        let geometry = Geometry::from_metadata(&file.header().metadata)?;
+        let weights = weights::bind(&mut backend, file, &geometry, on_progress)?;
+        let activations = Activations::new(&mut backend, &geometry, options.max_batch)
+            .map_err(|source| Error::Backend { backend: backend.name(), source })?;
+        Ok(Self {
+            active_bytes: ActiveBytes::of_file(file, &geometry),
+            rotations: Rotations::new(&geometry),
+            backend,
+            geometry,
+            options,
+            weights,
+            activations,
+            slots: Vec::new(),
+        })
+    }
+
+    /// [`Inference::extend`], and shows the streams after every layer.
+    ///
+    /// `on_layer` gets the layer and `[n, n_streams, hidden_size]` f32 streams of the whole batch;
+    /// reading them back costs time, so engines do without.
+    ///
+    /// # Errors
+    /// As [`Inference::extend`].
+    ///
+    /// # Panics
+    /// As [`Inference::extend`].
+    pub fn extend_observed(
+        &mut self,
+        batch: &[Extend<'_>],
+        on_layer: &mut dyn FnMut(usize, &[f32]),
+        on_logits: &mut dyn FnMut(usize, usize, &[f32]),
+    ) -> Result<()> {
+        let n: usize = batch.iter().map(|extend| extend.tokens.len()).sum();
+        let width = self.geometry.hyper_connection.n_streams * self.geometry.hidden_size;
+        let mut streams = vec![0.0; n * width];
+        let mut observe = |backend: &mut B, layer: usize, x: &B::Tensor| {
+            backend.read(x, 0, &mut streams)?;
+            on_layer(layer, &streams);
+            Ok(())
+        };
+        self.run(batch, Some(&mut observe), on_logits)
+    }
+
+    fn device_error(&self, source: backend::Error) -> Error {
+        Error::Backend { backend: self.backend.name(), source }
+    }
+
+    fn slot(&self, slot: SlotId) -> &Slot<B> {
+        self.slots[slot.0].as_ref().expect("slots are used between open and close")
+    }
+
+    /// Ids and room, before anything changes.
+    fn check(&self, batch: &[Extend<'_>]) -> Result<()> {
+        let n_tokens: usize = batch.iter().map(|extend| extend.tokens.len()).sum();
+        assert!((1..=self.options.max_batch).contains(&n_tokens), "a batch fits the activations");
+        for (i, extend) in batch.iter().enumerate() {
+            assert!(!extend.tokens.is_empty(), "an extension has tokens");
+            assert!(batch[..i].iter().all(|other| other.slot != extend.slot), "slots differ");
+            let vocab_size = self.geometry.vocab_size;
+            if let Some(&token) = extend.tokens.iter().find(|t| **t as usize >= vocab_size) {
+                return Err(Error::Token { token, vocab_size });
+            }
+            let slot = self.slot(extend.slot);
+            let wanted = slot.n_tokens + extend.tokens.len();
+            if wanted > slot.capacity {
+                return Err(Error::ContextFull { wanted, capacity: slot.capacity });
+            }
+        }
+        Ok(())
+    }
+
+    fn runs(&self, batch: &[Extend<'_>]) -> Vec<Run> {
+        let mut first_row = 0;
+        batch
+            .iter()
+            .map(|extend| {
+                let run = Run {
+                    first_row,
+                    n_rows: extend.tokens.len(),
+                    first_position: self.slot(extend.slot).n_tokens,
+                };
+                first_row += run.n_rows;
+                run
+            })
+            .collect()
+    }
+
+    fn run(
+        &mut self,
+        batch: &[Extend<'_>],
+        mut observe: Option<Observe<'_, B>>,
+        on_logits: &mut dyn FnMut(usize, usize, &[f32]),
+    ) -> Result<()> {
+        self.check(batch)?;
+        let runs = self.runs(batch);
+        let ids: Vec<u32> = batch.iter().flat_map(|extend| extend.tokens).copied().collect();
+        self.activations.set_rows(&mut self.backend, ids.len());
+        self.backend.write_tokens(&mut self.activations.tokens, &ids);
+        self.backend.embed(
+            &mut self.activations.streams,
+            &self.activations.tokens,
+            &self.weights.token_embd,
+        );
+        for layer in 0..self.geometry.n_layers {
+            self.attention_sublayer(layer, batch, &runs);
+            self.feed_forward_sublayer(layer);
+            if let Some(observe) = &mut observe {
+                observe(&mut self.backend, layer, &self.activations.streams)
+                    .map_err(|source| self.device_error(source))?;
+            }
+        }
+        for (extend, run) in batch.iter().zip(&runs) {
+            let slot = self.slots[extend.slot.0].as_mut().expect("checked at the door");
+            slot.n_tokens += run.n_rows;
+        }
+        self.hand_out_logits(batch, &runs, on_logits).map_err(|source| self.device_error(source))
+    }
+
+    fn attention_sublayer(&mut self, layer: usize, batch: &[Extend<'_>], runs: &[Run]) {
+        let (backend, act) = (&mut self.backend, &mut self.activations);
+        let weights = &self.weights.layers[layer];
+        let hc = &self.geometry.hyper_connection;
+        let site = weights.hc_attn.weights();
+        backend.hc_mix(&mut act.mixed, &mut act.gates, &act.streams, &site, hc);
+        backend.rms_norm(&mut act.normed, &act.mixed, &weights.attn_norm, self.geometry.norm_eps);
+        let rotation = self.rotations.of_layer(self.geometry.compress_ratios[layer]);
+        let site = attention::Site { geometry: &self.geometry, weights, rotation, layer };
+        site.project(backend, &mut act.attention, &act.normed, runs);
+        for (extend, run) in batch.iter().zip(runs) {
+            let slot = self.slots[extend.slot.0].as_mut().expect("checked at the door");
+            site.attend(backend, &mut act.attention, &mut slot.layers[layer], *run);
+        }
+        site.output(backend, &mut act.y, &mut act.attention, runs);
+        backend.hc_expand(&mut act.streams, &act.y, &act.gates, hc);
+    }
+
+    fn feed_forward_sublayer(&mut self, layer: usize) {
+        let (backend, act) = (&mut self.backend, &mut self.activations);
+        let weights = &self.weights.layers[layer];
+        let hc = &self.geometry.hyper_connection;
+        let site = weights.hc_ffn.weights();
+        backend.hc_mix(&mut act.mixed, &mut act.gates, &act.streams, &site, hc);
+        backend.rms_norm(&mut act.normed, &act.mixed, &weights.ffn_norm, self.geometry.norm_eps);
+        let site = feed_forward::Site { geometry: &self.geometry, weights, layer };
+        site.run(backend, &mut act.feed_forward, &mut act.y, &act.normed, &act.tokens);
+        backend.hc_expand(&mut act.streams, &act.y, &act.gates, hc);
+    }
+
+    fn hand_out_logits(
+        &mut self,
+        batch: &[Extend<'_>],
+        runs: &[Run],
+        on_logits: &mut dyn FnMut(usize, usize, &[f32]),
+    ) -> backend::Result<()> {
+        let mut logits = Vec::new();
+        for (i, (extend, run)) in batch.iter().zip(runs).enumerate() {
+            let end = run.first_row + run.n_rows;
+            let mut row = match extend.logits {
+                LogitsWanted::Nothing => end,
+                LogitsWanted::Last => end - 1,
+                LogitsWanted::All => run.first_row,
+            };
+            while row < end {
+                let rows = row..end.min(row + HEAD_ROWS);
+                row = rows.end;
+                let position = run.first_position + rows.start - run.first_row;
+                logits.resize(rows.len() * self.geometry.vocab_size, 0.0);
+                self.head(rows, &mut logits)?;
+                for (j, row) in logits.chunks_exact(self.geometry.vocab_size).enumerate() {
+                    on_logits(i, position + j, row);
+                }
+            }
+        }
+        self.backend.finish()
+    }
+
+    /// Logits of the given rows of the batch: only these pass the largest matrix (c.12).
+    fn head(&mut self, rows: std::ops::Range<usize>, logits: &mut [f32]) -> backend::Result<()> {
+        let (backend, act) = (&mut self.backend, &mut self.activations.head);
+        let n = rows.len();
+        backend.copy_rows(&mut act.streams, &self.activations.streams, rows);
+        for x in [&mut act.mixed, &mut act.normed, &mut act.logits] {
+            backend.set_rows(x, n);
+        }
+        let site = self.weights.output_hc.weights();
+        backend.hc_head(&mut act.mixed, &act.streams, &site, &self.geometry.hyper_connection);
+        let eps = self.geometry.norm_eps;
+        backend.rms_norm(&mut act.normed, &act.mixed, &self.weights.output_norm, eps);
+        backend.matmul(&mut act.logits, &act.normed, &self.weights.output);
+        backend.read(&act.logits, 0, logits)
+    }
+}
+
+/// Reads the streams after a layer.
+type Observe<'a, B> =
+    &'a mut dyn FnMut(&mut B, usize, &<B as Backend>::Tensor) -> backend::Result<()>;
+
+impl<B: Backend> Inference for Model<B> {
+    fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    fn backend_name(&self) -> &'static str {
+        self.backend.name()
+    }
+
+    fn active_bytes(&self) -> ActiveBytes {
+        self.active_bytes
+    }
+
+    fn max_batch(&self) -> usize {
+        self.options.max_batch
+    }
+
+    fn open_slot(&mut self, capacity: usize) -> Result<SlotId> {
+        let Options { max_batch, kv_rounding } = self.options;
+        let slot = Slot::new(&mut self.backend, &self.geometry, kv_rounding, capacity, max_batch)
+            .map_err(|source| self.device_error(source))?;
+        let free = self.slots.iter().position(Option::is_none);
+        let index = free.unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        self.slots[index] = Some(slot);
+        Ok(SlotId(index))
+    }
+
+    fn close_slot(&mut self, slot: SlotId) {
+        self.slots[slot.0] = None;
+    }
+
+    fn n_tokens(&self, slot: SlotId) -> usize {
+        self.slot(slot).n_tokens
+    }
+
+    fn extend(
+        &mut self,
+        batch: &[Extend<'_>],
+        on_logits: &mut dyn FnMut(usize, usize, &[f32]),
+    ) -> Result<()> {
+        self.run(batch, None, on_logits)
+    }
+}

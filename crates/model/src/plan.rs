@@ -1,0 +1,161 @@
+//! What a model costs: bytes of memory before they are taken, bytes that a token reads.
+
+use backend::{KvLayout, KvRounding};
+use gguf::MappedFile;
+
+use crate::forward::Options;
+use crate::geometry::{Geometry, OVERLAP_RATIO};
+use crate::slot::ring_rows;
+use crate::tensors::{Role, TensorSpec, tensor_specs};
+
+/// Weight bytes that one decoded token reads: the speed limit of a machine is its bandwidth
+/// divided by this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActiveBytes {
+    /// Past `index_top_k` compressed rows, when the indexer's queries are needed.
+    pub total: u64,
+}
+
+impl ActiveBytes {
+    /// Counts from the directory of a file.
+    pub fn of_file(file: &MappedFile, geometry: &Geometry) -> Self {
+        let bytes = |spec: &TensorSpec| file.header().tensor(&spec.name).map_or(0, |t| t.bytes);
+        Self::count(geometry, bytes)
+    }
+
+    fn count(g: &Geometry, bytes: impl Fn(&TensorSpec) -> u64) -> Self {
+        let share = |spec: &TensorSpec| match spec.role {
+            Role::Dense | Role::Vector => bytes(spec),
+            Role::Embedding | Role::HashTable => bytes(spec) / g.vocab_size as u64,
+            Role::Experts => bytes(spec) / g.n_experts as u64 * g.n_experts_per_token as u64,
+        };
+        Self { total: tensor_specs(g).iter().map(share).sum() }
+    }
+}
+
+/// Memory that a model takes beside its weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// Compressed rows and index rows of one slot at full context.
+    pub kv_bytes: u64,
+    /// Raw rings and open windows of one slot, whatever its context.
+    pub window_bytes: u64,
+    /// Slots.
+    pub n_slots: u64,
+    /// Activations, shared by all slots.
+    pub activation_bytes: u64,
+}
+
+impl MemoryPlan {
+    /// Plans `n_slots` slots of `capacity` tokens.
+    pub fn new(g: &Geometry, options: &Options, capacity: usize, n_slots: usize) -> Self {
+        let rows = KvLayout::attention(g.head_dim, g.rope_dim, options.kv_rounding);
+        let mut kv_bytes = 0;
+        let mut window_bytes = 0;
+        for &ratio in &g.compress_ratios {
+            window_bytes += ring_rows(g, options.max_batch) * rows.row_bytes();
+            if ratio > 0 {
+                kv_bytes += capacity / ratio * rows.row_bytes();
+                window_bytes += open_window_bytes(ratio, g.head_dim);
+            }
+            if ratio == OVERLAP_RATIO {
+                let keys = KvLayout::index(g.index_dim, options.kv_rounding);
+                kv_bytes += capacity / ratio * keys.row_bytes();
+                window_bytes += open_window_bytes(ratio, g.index_dim);
+            }
+        }
+        Self {
+            kv_bytes: kv_bytes as u64,
+            window_bytes: window_bytes as u64,
+            n_slots: n_slots as u64,
+            activation_bytes: activation_bytes(g, options.max_batch),
+        }
+    }
+
+    /// Everything together.
+    pub fn total_bytes(&self) -> u64 {
+        (self.kv_bytes + self.window_bytes) * self.n_slots + self.activation_bytes
+    }
+
+    /// KV bytes that every further token costs, averaged over the windows of all layers.
+    pub fn kv_bytes_per_token(g: &Geometry) -> f64 {
+        let rows = KvLayout::attention(g.head_dim, g.rope_dim, KvRounding::Applied).row_bytes();
+        let of_layer = |&ratio: &usize| match ratio {
+            0 => 0.0,
+            OVERLAP_RATIO => {
+                let keys = KvLayout::index(g.index_dim, KvRounding::Applied).row_bytes();
+                (rows + keys) as f64 / ratio as f64
+            }
+            _ => rows as f64 / ratio as f64,
+        };
+        g.compress_ratios.iter().map(of_layer).sum()
+    }
+}
+
+/// Values and scores of the window being filled, and of the one before where they overlap.
+fn open_window_bytes(ratio: usize, row_width: usize) -> usize {
+    let n_slots = if ratio == OVERLAP_RATIO { 2 * ratio } else { ratio };
+    2 * 4 * n_slots * Geometry::compressor_width(ratio, row_width)
+}
+
+/// The activations of a full batch, f32.
+fn activation_bytes(g: &Geometry, max_batch: usize) -> u64 {
+    let n_streams = g.hyper_connection.n_streams;
+    let per_token = (n_streams + 3) * g.hidden_size
+        + g.hyper_connection.gates_width()
+        + 2 * g.heads_width()
+        + 2 * (g.q_rank + g.head_dim)
+        + g.n_output_groups * g.output_rank
+        + 6 * g.head_dim
+        + 4 * g.index_dim
+        + g.n_index_heads * (g.index_dim + 1)
+        + g.index_top_k;
+    4 * (per_token * max_batch + g.vocab_size * max_batch.min(32)) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gguf::TensorType;
+
+    /// The published q2 recipe (specification b.4).
+    fn q2_bytes(spec: &TensorSpec) -> u64 {
+        let kind = match spec.role {
+            Role::Embedding => TensorType::F16,
+            Role::HashTable => TensorType::I32,
+            Role::Experts if spec.name.contains("down") => TensorType::Q2K,
+            Role::Experts => TensorType::Iq2Xxs,
+            Role::Vector if spec.name.contains("_ape") => TensorType::F16,
+            Role::Vector => TensorType::F32,
+            Role::Dense
+                if ["hc_", "compressor", "indexer", "gate_inp"]
+                    .iter()
+                    .any(|part| spec.name.contains(part)) =>
+            {
+                TensorType::F16
+            }
+            Role::Dense => TensorType::Q8_0,
+        };
+        let rows: u64 = spec.dims[1..].iter().product();
+        rows * kind.row_bytes(spec.dims[0] as usize) as u64
+    }
+
+    /// Oracle: specification b.5, derived from the published file sizes.
+    #[test]
+    fn q2_totals_are_the_published_ones() {
+        let flash = Geometry::flash();
+        let specs = tensor_specs(&flash);
+        assert_eq!(specs.len(), 1328);
+        assert_eq!(specs.iter().map(q2_bytes).sum::<u64>(), 86_714_775_900);
+        assert_eq!(ActiveBytes::count(&flash, q2_bytes).total, 9_559_118_244);
+    }
+
+    /// Oracle: design section 5.
+    #[test]
+    fn packed_kv_costs_3509_bytes_a_token() {
+        assert_eq!(MemoryPlan::kv_bytes_per_token(&Geometry::flash()).round(), 3509.0);
+        let options = Options { max_batch: 512, kv_rounding: KvRounding::Applied };
+        let plan = MemoryPlan::new(&Geometry::flash(), &options, 1 << 20, 1);
+        assert_eq!(plan.kv_bytes >> 20, 3509);
+    }
+}
