@@ -4,6 +4,8 @@
 //! of one or more slots: all rows pass the matrices together, and only what touches KV goes run by
 //! run.
 
+use std::ops::Range;
+
 use backend::{Backend, KvRounding, Rotation, Run};
 use gguf::MappedFile;
 
@@ -12,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::feed_forward::{self, FeedForwardActivations};
 use crate::geometry::Geometry;
 use crate::plan::ActiveBytes;
-use crate::slot::{Slot, SlotId};
+use crate::slot::{KvPart, Slot, SlotId};
 use crate::weights::{self, Weights};
 
 /// Rows that pass the output head at once: it makes `vocab_size` floats of each.
@@ -248,6 +250,28 @@ impl<B: Backend> Model<B> {
         self.run(batch, Some(&mut observe), on_logits)
     }
 
+    /// Reads stored KV rows of a slot in logical order, as the bytes of [`backend::kv_row`].
+    ///
+    /// `rows` are positions for [`KvPart::Window`] and row numbers for the others. `None` if the
+    /// layer has no such part.
+    ///
+    /// # Errors
+    /// If the device failed.
+    ///
+    /// # Panics
+    /// If the slot is not open, or a row was never stored or is no longer in the raw ring.
+    pub fn read_kv(
+        &mut self,
+        slot: SlotId,
+        layer: usize,
+        part: KvPart,
+        rows: Range<usize>,
+    ) -> Result<Option<Vec<u8>>> {
+        let slot = self.slots[slot.0].as_ref().expect("slots are used between open and close");
+        let read = slot.read_rows(&mut self.backend, layer, part, rows);
+        read.map_err(|source| self.device_error(source))
+    }
+
     fn device_error(&self, source: backend::Error) -> Error {
         Error::Backend { backend: self.backend.name(), source }
     }
@@ -382,7 +406,7 @@ impl<B: Backend> Model<B> {
     }
 
     /// Logits of the given rows of the batch: only these pass the largest matrix (c.12).
-    fn head(&mut self, rows: std::ops::Range<usize>, logits: &mut [f32]) -> backend::Result<()> {
+    fn head(&mut self, rows: Range<usize>, logits: &mut [f32]) -> backend::Result<()> {
         let (backend, act) = (&mut self.backend, &mut self.activations.head);
         let n = rows.len();
         backend.copy_rows(&mut act.streams, &self.activations.streams, rows);

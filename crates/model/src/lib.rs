@@ -23,5 +23,5 @@ pub use error::{Error, Mismatch, Result};
 pub use forward::{Extend, Inference, LogitsWanted, Model, Options};
 pub use geometry::{ARCHITECTURE, Geometry};
 pub use plan::{ActiveBytes, MemoryPlan};
-pub use slot::SlotId;
+pub use slot::{KvPart, SlotId};
 pub use tensors::{Role, TensorSpec, tensor_specs};
