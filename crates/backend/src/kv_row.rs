@@ -286,3 +286,185 @@ pub fn e2m1_value(code: u8) -> f32 {
     let magnitude = FP4_MAGNITUDES[usize::from(code & 7)];
     if code & 8 == 0 { magnitude } else { -magnitude }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Code of the value nearest to `x` by search: the definition, where [`e4m3_code`] and
+    /// [`e2m1_code`] are arithmetic. Of two values as near, the even code's.
+    fn nearest(x: f32, n_codes: u8, value: fn(u8) -> f32) -> u8 {
+        let far = |code: u8| (f64::from(value(code)) - f64::from(x.abs())).abs();
+        (0..n_codes)
+            .min_by(|a, b| far(*a).total_cmp(&far(*b)).then((a % 2).cmp(&(b % 2))))
+            .expect("there are codes")
+    }
+
+    fn check_e4m3(x: f32) {
+        let sign = if x.is_sign_negative() { 0x80 } else { 0 };
+        assert_eq!(e4m3_code(x), sign | nearest(x, 0x7f, e4m3_value), "{x:e}");
+    }
+
+    fn check_e2m1(x: f32) {
+        let sign = if x.is_sign_negative() { 8 } else { 0 };
+        assert_eq!(e2m1_code(x), sign | nearest(x, 8, e2m1_value), "{x:e}");
+    }
+
+    #[test]
+    fn every_code_is_its_own_nearest() {
+        for code in (0..=255).filter(|code| code & 0x7f != 0x7f) {
+            assert_eq!(e4m3_code(e4m3_value(code)), code);
+        }
+        for code in 0..16 {
+            assert_eq!(e2m1_code(e2m1_value(code)), code);
+        }
+        assert!(e4m3_value(0x7f).is_nan() && e4m3_value(0xff).is_nan());
+        assert!(e4m3_value(e4m3_code(f32::NAN)).is_nan());
+    }
+
+    /// Midpoints are exact in f32, so ties are met, and so are their neighbours on both sides.
+    #[test]
+    fn midpoints_go_to_the_even_code() {
+        let around = |low: f32, high: f32| {
+            let middle = f32::midpoint(low, high);
+            [middle.next_down(), middle, middle.next_up()].into_iter().flat_map(|x| [x, -x])
+        };
+        for code in 0..0x7e {
+            around(e4m3_value(code), e4m3_value(code + 1)).for_each(check_e4m3);
+        }
+        for code in 0..7 {
+            around(e2m1_value(code), e2m1_value(code + 1)).for_each(check_e2m1);
+        }
+    }
+
+    #[test]
+    fn large_values_saturate() {
+        for x in [448.0, 449.0, 464.0, 480.0, 1e30, f32::INFINITY] {
+            assert_eq!((e4m3_code(x), e4m3_code(-x)), (0x7e, 0xfe), "{x}");
+        }
+        for x in [6.0, 7.0, 1e30, f32::INFINITY] {
+            assert_eq!((e2m1_code(x), e2m1_code(-x)), (7, 15), "{x}");
+        }
+    }
+
+    #[test]
+    fn scale_exponents_at_powers_of_two() {
+        for exponent in -126..=126 {
+            let power = 2f32.powi(exponent);
+            assert_eq!(scale_exponent(power), exponent);
+            assert_eq!(scale_exponent(power.next_up()), exponent + 1);
+            if exponent > -126 {
+                assert_eq!(scale_exponent(power.next_down()), exponent);
+            }
+        }
+    }
+
+    /// The row sizes that the module head states.
+    #[test]
+    fn flash_rows_have_the_stated_sizes() {
+        let attention = KvLayout::attention(512, 64, KvRounding::Applied);
+        let index = KvLayout::index(128, KvRounding::Applied);
+        assert_eq!((attention.row_bytes(), index.row_bytes()), (583, 68));
+    }
+
+    /// Oracle: Sylvester's recursion written as signs, `(-1)^(ones in i & j)`.
+    #[test]
+    fn hadamard_of_unit_vectors_is_the_sign_matrix() {
+        for n in [1usize, 2, 32, 128] {
+            for i in 0..n {
+                let mut x = vec![0.0; n];
+                x[i] = 1.0;
+                hadamard(&mut x);
+                for (j, value) in x.iter().enumerate() {
+                    let sign = if (i & j).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
+                    assert_eq!(value.to_bits(), (sign / (n as f32).sqrt()).to_bits());
+                }
+            }
+        }
+    }
+
+    fn round_trip(layout: &KvLayout, row: &[f32]) -> Vec<f32> {
+        let mut bytes = vec![0; layout.row_bytes()];
+        let mut out = vec![0.0; layout.width];
+        layout.pack(row, &mut bytes);
+        layout.unpack(&bytes, &mut out);
+        out
+    }
+
+    fn rows(width: usize) -> impl Strategy<Value = Vec<f32>> {
+        // F16 holds up to 65,504; the wide range makes most of a group fall to zero.
+        prop::collection::vec((-30.0f32..15.0, any::<bool>()), width).prop_map(|row| {
+            row.into_iter()
+                .map(|(e, negative)| if negative { -e.exp2() } else { e.exp2() })
+                .collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn e4m3_is_the_nearest_value(x in -500.0f32..500.0, small in -0.02f32..0.02) {
+            check_e4m3(x);
+            check_e4m3(small);
+        }
+
+        #[test]
+        fn e2m1_is_the_nearest_value(x in -8.0f32..8.0) {
+            check_e2m1(x);
+        }
+
+        #[test]
+        fn a_stored_attention_row_stores_to_itself(row in rows(208)) {
+            let layout = KvLayout::attention(208, 16, KvRounding::Applied);
+            let once = round_trip(&layout, &row);
+            prop_assert_eq!(&round_trip(&layout, &once), &once);
+        }
+
+        #[test]
+        fn rounding_errs_by_half_a_step(row in rows(80)) {
+            let layout = KvLayout::attention(80, 16, KvRounding::Applied);
+            let found = round_trip(&layout, &row);
+            let largest = largest(&row[..64]).max(FP8_AMAX_FLOOR);
+            for (i, (found, value)) in found.iter().zip(&row).enumerate() {
+                // Relative 2^-4 for FP8 and 2^-11 for F16; absolute below the normal range.
+                let (relative, absolute) = if i < 64 {
+                    (2f32.powi(-4), 2f32.powi(-10) * 2.0 * largest / FP8_MAX)
+                } else {
+                    (2f32.powi(-11), 2f32.powi(-25))
+                };
+                prop_assert!((found - value).abs() <= (relative * value.abs()).max(absolute));
+            }
+        }
+
+        #[test]
+        fn hadamard_undoes_itself(row in rows(128)) {
+            let mut twice = row.clone();
+            hadamard(&mut twice);
+            hadamard(&mut twice);
+            let limit = 1e-6 * 128f32.sqrt() * largest(&row);
+            for (found, value) in twice.iter().zip(&row) {
+                prop_assert!((found - value).abs() <= limit);
+            }
+        }
+
+        /// The codes of an index row survive; the transform in front is undone first.
+        #[test]
+        fn a_stored_index_row_stores_to_itself(codes in prop::collection::vec(0u8..16, 64)) {
+            let layout = KvLayout::index(64, KvRounding::Applied);
+            // With a six in each group the scale is one and every value is on the grid. Two
+            // transforms of small whole numbers of halves are exact but for the factor 1/8.
+            let mut row: Vec<f32> = codes.iter().map(|code| e2m1_value(*code)).collect();
+            (row[0], row[32]) = (6.0, -6.0);
+            let stored = row.clone();
+            hadamard(&mut row);
+            prop_assert_eq!(round_trip(&layout, &row), stored);
+        }
+
+        #[test]
+        fn rows_without_rounding_come_back(row in rows(80)) {
+            let layout = KvLayout::attention(80, 16, KvRounding::Off);
+            prop_assert_eq!(round_trip(&layout, &row), row);
+        }
+    }
+}

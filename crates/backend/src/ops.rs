@@ -119,8 +119,8 @@ pub trait Backend: Send + Sized + 'static {
     /// If memory is short.
     fn zeros(&mut self, capacity: usize, width: usize) -> Result<Self::Tensor>;
 
-    /// Sets how many of a tensor's rows are in use. Contents of rows that come into use are
-    /// unspecified.
+    /// Sets how many of a tensor's rows are in use. Rows keep their contents; ops leave rows that
+    /// are not in use alone.
     fn set_rows(&mut self, x: &mut Self::Tensor, n_rows: usize);
 
     /// Writes whole rows from `first_row` on.

@@ -13,10 +13,11 @@ use crate::kv_row::KvLayout;
 
 /// Random numbers with a period of 2^64 and no dependence on the platform (splitmix64).
 #[derive(Debug, Clone)]
-pub(super) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    /// A sequence that `seed` decides.
+    pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -28,8 +29,8 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// In `0 .. n`.
-    pub(super) fn below(&mut self, n: usize) -> usize {
+    /// In `0 .. n`, which is not empty.
+    pub fn below(&mut self, n: usize) -> usize {
         (self.bits() % n as u64) as usize
     }
 
@@ -38,9 +39,15 @@ impl Random {
         low + (high - low) * ((self.bits() >> 40) as f32 / (1u64 << 24) as f32)
     }
 
-    /// Mean 0, variance 1, tails cut at 6: the sum of twelve uniform numbers.
-    pub(super) fn normal(&mut self) -> f32 {
-        (0..12).map(|_| self.uniform(-0.5, 0.5)).sum()
+    /// Mean 0, variance 1, tails cut at 4.9: the sum of eight uniform numbers of 16 bits.
+    pub fn normal(&mut self) -> f32 {
+        let (a, b) = (self.bits(), self.bits());
+        let mut sum = 0;
+        for shift in [0, 16, 32, 48] {
+            sum += (a >> shift & 0xffff) as i32 + (b >> shift & 0xffff) as i32;
+        }
+        // Mean 8 * 65535 / 2; one uniform number has a variance of 65536^2 / 12.
+        (sum - 262_140) as f32 / (65_536.0 * (8f32 / 12.0).sqrt())
     }
 
     pub(super) fn normals(&mut self, n: usize, rms: f32) -> Vec<f32> {
@@ -53,7 +60,7 @@ impl Random {
     }
 
     /// The numbers `0 .. n` in random order.
-    pub(super) fn permutation(&mut self, n: usize) -> Vec<usize> {
+    pub fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
         for i in (1..n).rev() {
             order.swap(i, self.below(i + 1));
@@ -106,18 +113,18 @@ pub(super) fn encoded(kind: TensorType, dims: &[usize], values: &[f32]) -> Tenso
 }
 
 /// A weight of given values in f32.
-pub(super) fn plain(dims: &[usize], values: &[f32]) -> Tensor {
+pub fn plain(dims: &[usize], values: &[f32]) -> Tensor {
     encoded(TensorType::F32, dims, values)
 }
 
 /// A table of integers in rows of `columns`.
-pub(super) fn integers(columns: usize, values: &[i32]) -> Tensor {
+pub fn integers(columns: usize, values: &[i32]) -> Tensor {
     let data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     tensor(TensorType::I32, &[columns, values.len() / columns], data)
 }
 
 /// A random weight with an RMS of `gain / sqrt(columns)`.
-pub(super) fn weight(random: &mut Random, kind: TensorType, dims: &[usize], gain: f32) -> Tensor {
+pub fn weight(random: &mut Random, kind: TensorType, dims: &[usize], gain: f32) -> Tensor {
     let n: usize = dims.iter().product();
     let rms = gain / (dims[0] as f32).sqrt();
     match kind {
@@ -151,7 +158,7 @@ fn block(random: &mut Random, kind: TensorType, rms: f32) -> Vec<u8> {
             bytes[..2].copy_from_slice(&half(rms / 258.0));
             bytes[2..4].copy_from_slice(&half(rms / 258.0 * 7.5));
         }
-        TensorType::Iq2Xxs => bytes[..2].copy_from_slice(&half(rms / 42.0)),
+        TensorType::Iq2Xxs => bytes[..2].copy_from_slice(&half(rms / 54.0)),
         TensorType::Mxfp4 => {
             let exponent = (rms / 2.93).log2().round() as i32 + random.below(3) as i32 - 1;
             bytes[0] = (exponent + 127) as u8;

@@ -40,14 +40,11 @@ fn visible_rows(
     let first = (position + 1).saturating_sub(params.window);
     let mut rows: Vec<_> = (first..=position).map(|p| window.load(p % window.capacity())).collect();
     if let Some(compressed) = &attended.compressed {
-        match compressed.selection {
-            Some(selection) => {
-                rows.extend(selection.rows[t].iter().map(|w| compressed.rows.load(*w)));
-            }
-            None => {
-                let visible = (position + 1) / compressed.ratio;
-                rows.extend((0..visible).map(|w| compressed.rows.load(w)));
-            }
+        if let Some(selection) = compressed.selection {
+            rows.extend(selection.rows(t).iter().map(|w| compressed.rows.load(*w)));
+        } else {
+            let visible = (position + 1) / compressed.ratio;
+            rows.extend((0..visible).map(|w| compressed.rows.load(w)));
         }
     }
     rows

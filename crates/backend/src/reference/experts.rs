@@ -82,7 +82,7 @@ pub(super) fn routed_experts(
     assert_eq!(out.n_rows(), x.n_rows());
     for t in 0..x.n_rows() {
         let mut sum = vec![0.0; out.width()];
-        for choice in &routing.experts[t] {
+        for choice in routing.experts(t) {
             add_expert(&mut sum, x.row(t), experts, *choice, limit);
         }
         for (value, sum) in out.row_mut(t).iter_mut().zip(sum) {

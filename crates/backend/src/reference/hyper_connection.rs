@@ -20,12 +20,15 @@ fn project(streams: &[f32], function: &Weight, norm_eps: f32) -> Vec<f64> {
 
 /// `sum over j of pre[j] * streams[j]`, with `pre = sigmoid(z * scale + base) + eps`.
 fn collapse(out: &mut [f32], streams: &[f32], z: &[f64], scale: f32, base: &[f32], eps: f32) {
-    out.fill(0.0);
-    for (j, stream) in streams.chunks_exact(out.len()).enumerate() {
-        let pre = sigmoid(z[j] * f64::from(scale) + f64::from(base[j])) + f64::from(eps);
-        for (sum, value) in out.iter_mut().zip(stream) {
-            *sum += (pre * f64::from(*value)) as f32;
-        }
+    let gate = |(z, base): (&f64, &f32)| sigmoid(z * f64::from(scale) + f64::from(*base));
+    let n_streams = streams.len() / out.len();
+    let pre: Vec<f64> =
+        z.iter().zip(base).take(n_streams).map(|pair| gate(pair) + f64::from(eps)).collect();
+    let width = out.len();
+    for (i, value) in out.iter_mut().enumerate() {
+        let stream_values = streams.iter().skip(i).step_by(width);
+        let sum: f64 = pre.iter().zip(stream_values).map(|(pre, v)| pre * f64::from(*v)).sum();
+        *value = sum as f32;
     }
 }
 
@@ -43,7 +46,9 @@ fn sinkhorn(m: &mut [f64], params: &HcParams) {
         if iteration > 0 {
             for row in m.chunks_exact_mut(n) {
                 let sum = row.iter().sum::<f64>() + eps;
-                row.iter_mut().for_each(|value| *value /= sum);
+                for value in row {
+                    *value /= sum;
+                }
             }
         }
         for to in 0..n {

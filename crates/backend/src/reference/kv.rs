@@ -83,6 +83,21 @@ pub(super) fn index_select(
     if visible <= params.top_k {
         return rows;
     }
+    let scores = index_scores(queries, head_weights, keys, params, visible);
+    rows.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
+    rows.truncate(params.top_k);
+    rows.sort_unstable();
+    rows
+}
+
+/// Scores of the first `visible` index rows: per head, the product with the key where positive.
+pub(crate) fn index_scores(
+    queries: &[f32],
+    head_weights: &[f32],
+    keys: &KvRows,
+    params: &IndexParams,
+    visible: usize,
+) -> Vec<f32> {
     let dim = keys.layout().width;
     let mut queries = queries.to_vec();
     for query in queries.chunks_exact_mut(dim) {
@@ -90,17 +105,14 @@ pub(super) fn index_select(
     }
     // Positive, so it cannot change the choice; kept because the scores are defined with it.
     let scale = 1.0 / ((dim * params.n_heads) as f64).sqrt();
-    let scores: Vec<f32> = (0..visible)
+    (0..visible)
         .map(|w| {
             let key = keys.load(w);
             let heads = queries.chunks_exact(dim).zip(head_weights);
             let sum: f64 =
                 heads.map(|(q, weight)| f64::from(*weight) * scale * dot(q, &key).max(0.0)).sum();
-            sum as f32
+            // Closed heads of negative weight give -0, which has to tie with 0.
+            sum as f32 + 0.0
         })
-        .collect();
-    rows.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
-    rows.truncate(params.top_k);
-    rows.sort_unstable();
-    rows
+        .collect()
 }

@@ -172,3 +172,17 @@ pub struct Selection {
 pub struct Routing {
     pub(super) experts: Vec<Vec<(usize, f32)>>,
 }
+
+impl Routing {
+    /// `(expert, weight)` of the token in row `row`, in the order in which they are added.
+    pub fn experts(&self, row: usize) -> &[(usize, f32)] {
+        &self.experts[row]
+    }
+}
+
+impl Selection {
+    /// Compressed rows that the token in row `row` reads, ascending.
+    pub fn rows(&self, row: usize) -> &[usize] {
+        &self.rows[row]
+    }
+}

@@ -15,6 +15,8 @@ mod linear;
 mod memory;
 mod norm;
 
+#[cfg(test)]
+pub(crate) use kv::index_scores;
 pub use memory::{KvRows, Matrix, Routing, Selection, Weight};
 
 use std::ops::Range;
