@@ -1,0 +1,254 @@
+//! Dot products of weight rows with activations: nearly all of the model's work.
+//!
+//! A result is defined here once, and every instruction set gives its bits:
+//!
+//! * **Integer formats** meet activations of eight bits ([`crate::activation`]). A block of 32
+//!   products is summed exactly in integers, then `sum = fma(integer, weight scale * activation
+//!   scale, sum)`; formats with minimums subtract `minimum * sum of codes` in a second fma. Blocks
+//!   go to 16 partial sums, block `b` to `b % 16`, each in ascending order; the partial sums are
+//!   added pairwise ([`crate::vector::sum_lanes`]).
+//! * **Float formats** meet f32 activations: element `i` goes to partial sum `i % 32` by fma.
+//!
+//! So a result depends on its row and its column alone: not on how many there are, nor on which
+//! kernel computed it. Three shapes exist: one row at a time for one to eight columns, whose
+//! weights are unpacked once per row; and, where an instruction set has it, a panel of 16 rows,
+//! unpacked once for any number of columns.
+//!
+//! Refuses: threads, and knowing what the rows are for.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod scalar;
+#[cfg(test)]
+mod tests;
+
+use gguf::TensorType;
+use gguf::blocks::{iq2_xxs, mxfp4, q2_k, q4_k, q8_0};
+
+use crate::activation::{GROUP_BLOCKS, GROUP_LEN, Group};
+use crate::isa::{Available, Isa};
+
+/// Most columns of one call.
+pub(crate) const MAX_COLUMNS: usize = 8;
+/// Rows of a panel.
+pub(crate) const PANEL_ROWS: usize = 16;
+
+/// Formats whose weights are small integers with scales.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IntegerFormat {
+    Q8_0,
+    Q2K,
+    Q4K,
+    Iq2Xxs,
+    Mxfp4,
+}
+
+impl IntegerFormat {
+    /// The format of a tensor's type, if it is one of these.
+    pub(crate) fn of(kind: TensorType) -> Option<Self> {
+        match kind {
+            TensorType::Q8_0 => Some(Self::Q8_0),
+            TensorType::Q2K => Some(Self::Q2K),
+            TensorType::Q4K => Some(Self::Q4K),
+            TensorType::Iq2Xxs => Some(Self::Iq2Xxs),
+            TensorType::Mxfp4 => Some(Self::Mxfp4),
+            _ => None,
+        }
+    }
+
+    /// Bytes of [`GROUP_LEN`] weights.
+    pub(crate) const fn group_bytes(self) -> usize {
+        match self {
+            Self::Q8_0 => GROUP_LEN / q8_0::LEN * q8_0::BYTES,
+            Self::Q2K => GROUP_LEN / q2_k::LEN * q2_k::BYTES,
+            Self::Q4K => GROUP_LEN / q4_k::LEN * q4_k::BYTES,
+            Self::Iq2Xxs => GROUP_LEN / iq2_xxs::LEN * iq2_xxs::BYTES,
+            Self::Mxfp4 => GROUP_LEN / mxfp4::LEN * mxfp4::BYTES,
+        }
+    }
+}
+
+/// Formats whose weights are floats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FloatFormat {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl FloatFormat {
+    /// The format of a tensor's type, if it is one of these.
+    pub(crate) fn of(kind: TensorType) -> Option<Self> {
+        match kind {
+            TensorType::F32 => Some(Self::F32),
+            TensorType::F16 => Some(Self::F16),
+            TensorType::Bf16 => Some(Self::Bf16),
+            _ => None,
+        }
+    }
+
+    /// Bytes of one weight.
+    pub(crate) const fn weight_bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+}
+
+/// 16 weight rows, unpacked so that one register holds four weights of each row.
+#[derive(Debug, Default)]
+pub(crate) struct Panel {
+    /// By partial sum, then by group, then by quad of weights: 16 rows of four codes.
+    codes: Vec<Lane>,
+    /// By partial sum, then by group: 16 scales.
+    scales: Vec<[f32; PANEL_ROWS]>,
+    /// The same: 16 scales of minimums. Zero in formats without.
+    min_scales: Vec<[f32; PANEL_ROWS]>,
+    /// The same: 16 pairs of minimums.
+    mins: Vec<[[i16; 2]; PANEL_ROWS]>,
+    /// What the codes are above the weights' integers.
+    offset: i16,
+    has_mins: bool,
+}
+
+/// A 64-byte register in memory.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Lane([u8; 64]);
+
+impl Panel {
+    fn reserve(&mut self, n_groups: usize) {
+        let n_blocks = n_groups * GROUP_BLOCKS;
+        if self.scales.len() < n_blocks {
+            self.codes.resize(n_blocks * 8, Lane([0; 64]));
+            self.scales.resize(n_blocks, [0.0; PANEL_ROWS]);
+            self.min_scales.resize(n_blocks, [0.0; PANEL_ROWS]);
+            self.mins.resize(n_blocks, [[0; 2]; PANEL_ROWS]);
+        }
+    }
+}
+
+/// Whether [`pack_panel`] and [`dot_panel`] exist for an instruction set.
+pub(crate) fn has_panels(isa: Available) -> bool {
+    isa.isa() == Isa::Avx512
+}
+
+/// `out[c][r] = weights[r] . columns[c]`: rows of `row_bytes` bytes, one to [`MAX_COLUMNS`]
+/// columns, `out` `[columns.len(), n_rows]`.
+pub(crate) fn dot_integer(
+    isa: Available,
+    format: IntegerFormat,
+    weights: &[u8],
+    row_bytes: usize,
+    columns: &[&[Group]],
+    out: &mut [f32],
+) {
+    let n_groups = row_bytes.div_ceil(format.group_bytes());
+    assert!((1..=MAX_COLUMNS).contains(&columns.len()));
+    assert!(columns.iter().all(|column| column.len() == n_groups), "columns as long as rows");
+    assert_eq!(out.len(), columns.len() * (weights.len() / row_bytes));
+    match isa.isa() {
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "compiled for an instruction set")]
+        // SAFETY: `isa` proves that the machine has it.
+        Isa::Avx512 => unsafe { avx512::dot_integer(format, weights, row_bytes, columns, out) },
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "compiled for an instruction set")]
+        // SAFETY: `isa` proves that the machine has it.
+        Isa::Avx2 => unsafe { avx2::dot_integer(format, weights, row_bytes, columns, out) },
+        _ => scalar::dot_integer(format, weights, row_bytes, columns, out),
+    }
+}
+
+/// `out[c][r] = weights[r] . columns[c]` for float weights; shapes as in [`dot_integer`].
+pub(crate) fn dot_float(
+    isa: Available,
+    format: FloatFormat,
+    weights: &[u8],
+    row_bytes: usize,
+    columns: &[&[f32]],
+    out: &mut [f32],
+) {
+    assert!((1..=MAX_COLUMNS).contains(&columns.len()));
+    let n_columns = row_bytes / format.weight_bytes();
+    assert!(columns.iter().all(|column| column.len() == n_columns), "columns as long as rows");
+    assert_eq!(out.len(), columns.len() * (weights.len() / row_bytes));
+    match isa.isa() {
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "compiled for an instruction set")]
+        // SAFETY: `isa` proves that the machine has it.
+        Isa::Avx512 => unsafe { avx512::dot_float(format, weights, row_bytes, columns, out) },
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "compiled for an instruction set")]
+        // SAFETY: `isa` proves that the machine has it.
+        Isa::Avx2 => unsafe { avx2::dot_float(format, weights, row_bytes, columns, out) },
+        _ => scalar::dot_float(format, weights, row_bytes, columns, out),
+    }
+}
+
+/// Unpacks [`PANEL_ROWS`] rows for [`dot_panel`].
+pub(crate) fn pack_panel(
+    isa: Available,
+    format: IntegerFormat,
+    weights: &[u8],
+    row_bytes: usize,
+    panel: &mut Panel,
+) {
+    assert!(has_panels(isa));
+    assert_eq!(weights.len(), PANEL_ROWS * row_bytes);
+    panel.reserve(row_bytes.div_ceil(format.group_bytes()));
+    #[cfg(target_arch = "x86_64")]
+    #[expect(unsafe_code, reason = "compiled for an instruction set")]
+    // SAFETY: `isa` proves that the machine has it.
+    unsafe {
+        avx512::pack_panel(format, weights, row_bytes, panel);
+    }
+}
+
+/// `out[c][r] = panel[r] . columns[c]` for one to [`MAX_COLUMNS`] columns.
+pub(crate) fn dot_panel(
+    isa: Available,
+    panel: &Panel,
+    columns: &[&[Group]],
+    out: &mut [[f32; PANEL_ROWS]],
+) {
+    assert!(has_panels(isa));
+    assert!((1..=MAX_COLUMNS).contains(&columns.len()) && out.len() == columns.len());
+    let n_groups = columns[0].len();
+    assert!(columns.iter().all(|column| column.len() == n_groups), "columns of one length");
+    assert!(panel.scales.len() >= n_groups * GROUP_BLOCKS, "columns as long as rows");
+    #[cfg(target_arch = "x86_64")]
+    #[expect(unsafe_code, reason = "compiled for an instruction set")]
+    // SAFETY: `isa` proves that the machine has it.
+    unsafe {
+        avx512::dot_panel(panel, columns, out);
+    }
+}
+
+/// The bytes of whole groups of a row, and the last group filled up with zeros if it is partial.
+struct RowGroups<const BYTES: usize> {
+    last: [u8; BYTES],
+}
+
+impl<const BYTES: usize> RowGroups<BYTES> {
+    #[inline]
+    fn new() -> Self {
+        Self { last: [0; BYTES] }
+    }
+
+    /// Calls `each` with every group of `row`.
+    #[inline]
+    fn for_each(&mut self, row: &[u8], mut each: impl FnMut(usize, &[u8; BYTES])) {
+        let (groups, rest) = row.as_chunks::<BYTES>();
+        for (g, group) in groups.iter().enumerate() {
+            each(g, group);
+        }
+        if !rest.is_empty() {
+            self.last[..rest.len()].copy_from_slice(rest);
+            each(groups.len(), &self.last);
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Loops over f32 vectors that are no matrix products.
+//!
+//! Written portably and compiled per instruction set. Reductions run in [`LANES`] partial sums,
+//! element `i` in lane `i % LANES`, which are then added pairwise.
+
+use backend::kv_row::{FP8_GROUP, KvKind, KvLayout, KvRounding};
+use gguf::blocks::small_floats::{e4m3_to_f32, e8m0_to_f32};
+use half::f16;
+
+use crate::isa::per_isa;
+
+/// Partial sums of a reduction.
+pub(crate) const LANES: usize = 32;
+
+/// Adds lanes pairwise: halves onto each other until one is left.
+#[inline]
+pub(crate) fn sum_lanes<const N: usize>(mut lanes: [f32; N]) -> f32 {
+    let mut n = N;
+    while n > 1 {
+        n /= 2;
+        for i in 0..n {
+            lanes[i] += lanes[i + n];
+        }
+    }
+    lanes[0]
+}
+
+/// `e^x` to about one ulp, the same bits everywhere.
+///
+/// `x = n ln 2 + r`, then the exponential series of `r` to the seventh power, whose remainder is
+/// below a tenth of an ulp for `|r| <= ln 2 / 2`.
+#[inline]
+pub(crate) fn exp(x: f32) -> f32 {
+    /// Adding it leaves an integer in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    /// ln 2 in two parts, the first with trailing zeros.
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    const LN_2_LOW: f32 = -2.121_944_4e-4;
+    // Beyond these the result is 0 or infinite.
+    let x = x.clamp(-104.0, 89.0);
+    let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let n = shifted - ROUND;
+    let r = n.mul_add(-LN_2_LOW, n.mul_add(-LN_2_HIGH, x));
+    let series = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0];
+    let power = series.into_iter().fold(1.0 / 5040.0, |sum: f32, term: f32| sum.mul_add(r, term));
+    // Two factors, because 2^n alone may be no normal number.
+    let n = (shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
+    let power_of_two = |n: i32| f32::from_bits(((n + 127) << 23) as u32);
+    power * power_of_two(n >> 1) * power_of_two(n - (n >> 1))
+}
+
+per_isa! {
+    /// `sum(x^2)`.
+    fn sum_of_squares(x: &[f32]) -> f32 {
+        let mut lanes = [0.0_f32; LANES];
+        let (chunks, rest) = x.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (lane, v) in lanes.iter_mut().zip(chunk) {
+                *lane = v.mul_add(*v, *lane);
+            }
+        }
+        for (lane, v) in lanes.iter_mut().zip(rest) {
+            *lane = v.mul_add(*v, *lane);
+        }
+        sum_lanes(lanes)
+    }
+
+    /// `out = x * scale * gain`.
+    fn scale_with_gain(out: &mut [f32], x: &[f32], scale: f32, gain: &[f32]) {
+        for ((out, x), gain) in out.iter_mut().zip(x).zip(gain) {
+            *out = x * scale * gain;
+        }
+    }
+
+    /// `x *= scale`.
+    fn scale(x: &mut [f32], scale: f32) {
+        for value in x {
+            *value *= scale;
+        }
+    }
+
+    /// `out += x`.
+    fn add(out: &mut [f32], x: &[f32]) {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out += x;
+        }
+    }
+
+    /// `gate = silu(min(gate, limit)) * clamp(up, -limit, limit) * weight`, in place.
+    fn swiglu(gate: &mut [f32], up: &[f32], limit: f32, weight: f32) {
+        for (gate, up) in gate.iter_mut().zip(up) {
+            let g = gate.min(limit);
+            *gate = g / (1.0 + exp(-g)) * up.clamp(-limit, limit) * weight;
+        }
+    }
+
+    /// `out = sum over j of gates[j] * streams[j]`; `streams` is `[gates.len(), out.len()]`.
+    fn collapse(out: &mut [f32], streams: &[f32], gates: &[f32]) {
+        let width = out.len();
+        for (i, out) in out.iter_mut().enumerate() {
+            let mut sum = 0.0_f32;
+            for (stream, gate) in streams.chunks_exact(width).zip(gates) {
+                sum = gate.mul_add(stream[i], sum);
+            }
+            *out = sum;
+        }
+    }
+
+    /// `streams[b] = post[b] * y + sum over a of comb[a][b] * streams[a]`, in place, four streams.
+    fn expand_4(streams: &mut [f32], y: &[f32], post: &[f32; 4], comb: &[f32; 16]) {
+        let width = y.len();
+        let (s0, rest) = streams.split_at_mut(width);
+        let (s1, rest) = rest.split_at_mut(width);
+        let (s2, s3) = rest.split_at_mut(width);
+        for i in 0..width {
+            let old = [s0[i], s1[i], s2[i], s3[i]];
+            let mut new = [0.0_f32; 4];
+            for b in 0..4 {
+                let mut sum = post[b] * y[i];
+                for a in 0..4 {
+                    sum = comb[4 * a + b].mul_add(old[a], sum);
+                }
+                new[b] = sum;
+            }
+            (s0[i], s1[i], s2[i], s3[i]) = (new[0], new[1], new[2], new[3]);
+        }
+    }
+
+    /// Turns attention scores into weights `exp(score * scale - max)` and returns their sum.
+    fn exp_weights(scores: &mut [f32], scale: f32, max: f32) -> f32 {
+        let mut lanes = [0.0_f32; LANES];
+        for chunk in scores.chunks_mut(LANES) {
+            for (score, lane) in chunk.iter_mut().zip(&mut lanes) {
+                *score = exp(score.mul_add(scale, -max));
+                *lane += *score;
+            }
+        }
+        sum_lanes(lanes)
+    }
+
+    /// `out[h] += sum over r of weights[h][r] * rows[r]`: heads `[n, dim]`, rows `[_, dim]`,
+    /// weights `[n, stride]` of which the first `n_rows` count.
+    fn add_weighted_rows(out: &mut [f32], weights: &[f32], stride: usize, rows: &[f32], n_rows: usize, dim: usize) {
+        const TILE: usize = 64;
+        for first in (0..dim).step_by(TILE) {
+            for (out, weights) in out.chunks_exact_mut(dim).zip(weights.chunks_exact(stride)) {
+                if first + TILE <= dim {
+                    let out: &mut [f32; TILE] = (&mut out[first..first + TILE]).try_into().expect("a tile");
+                    let mut sums = *out;
+                    for (r, weight) in weights[..n_rows].iter().enumerate() {
+                        let row: &[f32; TILE] =
+                            (&rows[r * dim + first..][..TILE]).try_into().expect("a tile");
+                        for i in 0..TILE {
+                            sums[i] = weight.mul_add(row[i], sums[i]);
+                        }
+                    }
+                    *out = sums;
+                } else {
+                    for (r, weight) in weights[..n_rows].iter().enumerate() {
+                        for (out, v) in out[first..].iter_mut().zip(&rows[r * dim + first..(r + 1) * dim]) {
+                            *out = weight.mul_add(*v, *out);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Per channel, the softmax of `scores` weighs `values`; both are `entries` rows of `out`'s
+    /// width.
+    fn pool_channels(out: &mut [f32], values: &[&[f32]], scores: &[&[f32]]) {
+        for (c, out) in out.iter_mut().enumerate() {
+            let mut max = f32::NEG_INFINITY;
+            for score in scores {
+                max = max.max(score[c]);
+            }
+            let (mut sum, mut weights) = (0.0_f32, 0.0_f32);
+            for (value, score) in values.iter().zip(scores) {
+                let weight = exp(score[c] - max);
+                sum = weight.mul_add(value[c], sum);
+                weights += weight;
+            }
+            *out = sum / weights;
+        }
+    }
+
+    /// Decodes the bytes of a KV row.
+    fn unpack_kv_row(layout: &KvLayout, bytes: &[u8], row: &mut [f32]) {
+        let (KvRounding::Applied, KvKind::Attention { rope_dim }) = (layout.rounding, layout.kind)
+        else {
+            return layout.unpack(bytes, row);
+        };
+        let n_codes = row.len() - rope_dim;
+        let (codes, rest) = bytes.split_at(n_codes);
+        let (scales, rotary) = rest.split_at(n_codes / FP8_GROUP);
+        let (plain, rotated) = row.split_at_mut(n_codes);
+        let groups = plain.chunks_exact_mut(FP8_GROUP).zip(codes.chunks_exact(FP8_GROUP));
+        for ((out, codes), scale) in groups.zip(scales) {
+            let scale = e8m0_to_f32(*scale);
+            for (out, code) in out.iter_mut().zip(codes) {
+                *out = E4M3[usize::from(*code)] * scale;
+            }
+        }
+        for (out, two) in rotated.iter_mut().zip(rotary.as_chunks::<2>().0) {
+            *out = f16::from_le_bytes(*two).to_f32();
+        }
+    }
+}
+
+/// Values of all E4M3 codes.
+static E4M3: [f32; 256] = {
+    let mut values = [0.0; 256];
+    let mut code = 0;
+    while code < 256 {
+        values[code] = e4m3_to_f32(code as u8);
+        code += 1;
+    }
+    values
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Oracle: the standard library's exponential in f64.
+    #[test]
+    fn exp_is_within_two_ulp() {
+        let mut worst = 0.0_f64;
+        for i in -870_000..880_000 {
+            let x = i as f32 * 1e-4;
+            let expected = f64::from(x).exp();
+            let ulp = f64::from((expected as f32).next_up()) - f64::from(expected as f32);
+            worst = worst.max((f64::from(exp(x)) - expected).abs() / ulp);
+        }
+        assert!(worst < 2.0, "worst error {worst} ulp");
+        assert_eq!((exp(f32::NEG_INFINITY), exp(0.0), exp(200.0)), (0.0, 1.0, f32::INFINITY));
+        assert!(exp(f32::NAN).is_nan());
+    }
+}
