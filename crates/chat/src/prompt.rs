@@ -1,0 +1,123 @@
+//! Conversations to prompts, exactly as the model was trained.
+//!
+//! The text is DeepSeek's own: rendering is done by `deepseek-recipe-encoding`, which marks the
+//! control tokens it writes. A [`Prompt`] keeps these marks, so that only the template makes
+//! control tokens and everything else is tokenized with none recognised.
+//!
+//! Plain text, whatever it spells: system and user messages, tool results, tool names,
+//! descriptions and schemas, tool call names and arguments, response formats, reminders.
+//! One exception, the vendor's: the eight grounding tokens (`<｜ref｜>`, `<｜box｜>`,
+//! `<｜point｜>`, `<｜polygon｜>` and their closers) are recognised in the content and reasoning of
+//! assistant messages, because a model may have written them; they open or close no turn.
+//!
+//! Refuses: parsing HTTP bodies (`request`), and inventing a template of our own.
+
+use std::ops::Range;
+
+use deepseek_recipe_core::conversation::Conversation;
+use deepseek_recipe_core::messages::InputMessage;
+use deepseek_recipe_encoding::PromptEncoding;
+use deepseek_recipe_encoding::dsv4::DeepseekV4Encoding;
+
+use crate::dialect::{Dialect, Effort, Thinking};
+use crate::error::{Error, Result};
+use crate::tokenizer::Tokenizer;
+
+/// A rendered prompt: its text, and which parts of the text are control tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt {
+    text: String,
+    /// Ascending and disjoint byte ranges of `text`.
+    control_ranges: Vec<Range<usize>>,
+}
+
+/// A part of a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Segment<'a> {
+    /// The spelling of one control token.
+    Control(&'a str),
+    /// Text in which nothing is special.
+    Text(&'a str),
+}
+
+impl Prompt {
+    /// The prompt as one text, in which control tokens cannot be told from text that spells them.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The prompt in parts, in order; texts are not empty.
+    pub fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
+        let starts = std::iter::once(0).chain(self.control_ranges.iter().map(|range| range.end));
+        let controls = self.control_ranges.iter().cloned().map(Some).chain([None]);
+        starts.zip(controls).flat_map(|(start, control)| {
+            let end = control.as_ref().map_or(self.text.len(), |range| range.start);
+            let text = Some(&self.text[start..end]).filter(|text| !text.is_empty());
+            let control = control.map(|range| Segment::Control(&self.text[range]));
+            text.map(Segment::Text).into_iter().chain(control)
+        })
+    }
+
+    /// The token ids of the prompt.
+    ///
+    /// # Errors
+    /// If the vocabulary lacks a control token that the prompt uses.
+    pub fn encode(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        for segment in self.segments() {
+            match segment {
+                Segment::Text(text) => tokenizer.extend_plain(&mut ids, text),
+                Segment::Control(token) => {
+                    let missing =
+                        || Error::MissingControlTokens { missing: vec![token.to_owned()] };
+                    ids.push(tokenizer.control_token(token).ok_or_else(missing)?);
+                }
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// Renders a conversation, up to where the model's answer begins.
+///
+/// # Errors
+/// If the dialect does not have the conversation's reasoning effort.
+pub fn render(dialect: Dialect, conversation: &Conversation) -> Result<Prompt> {
+    let effort = conversation.reasoning_effort.map_or_else(Effort::default, Effort::from);
+    let reasoning_effort = Some(dialect.rendered_effort(effort)?);
+    let conversation = Conversation { reasoning_effort, ..conversation.clone() };
+    let rendered = DeepseekV4Encoding::new().render_conversation(&conversation);
+    Ok(Prompt { text: rendered.prompt, control_ranges: rendered.special_ranges })
+}
+
+/// Renders one question with an optional system text in front of it.
+///
+/// # Errors
+/// If the dialect does not have the reasoning effort.
+pub fn render_chat(
+    dialect: Dialect,
+    system: Option<&str>,
+    user: &str,
+    thinking: Thinking,
+) -> Result<Prompt> {
+    let system = system.map(|text| InputMessage::System {
+        content: deepseek_recipe_core::prompt::Prompt::plain(text),
+        image_sources: Vec::new(),
+        tools: None,
+    });
+    let user = InputMessage::User {
+        content: deepseek_recipe_core::prompt::Prompt::plain(user),
+        image_sources: Vec::new(),
+    };
+    let (thinking_mode, reasoning_effort) = match thinking {
+        Thinking::Off => (false, None),
+        Thinking::On(effort) => (true, Some(effort.into())),
+    };
+    let conversation = Conversation {
+        messages: system.into_iter().chain([user]).collect(),
+        thinking_mode,
+        reasoning_effort,
+        ..Conversation::default()
+    };
+    render(dialect, &conversation)
+}

@@ -1,0 +1,9 @@
+//! The crate as its users see it, against truth made by others.
+
+mod injection;
+mod parse;
+mod prompts;
+mod requests;
+mod small_vocabulary;
+mod support;
+mod tokenizer;
