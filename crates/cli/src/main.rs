@@ -1,4 +1,43 @@
-//! The front door: one binary, `ironstar`.
+//! The front door: one binary, one subcommand for each thing it does.
+//!
+//! The way through the room: `args` is what was typed, `settings` what the program needs of it,
+//! one module per subcommand does the work through `engine`, and `report` turns whatever went
+//! wrong into a sentence and an exit code.
+//!
+//! Refuses: being needed by anyone.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod args;
+mod convert;
+mod env;
+mod inspect;
+mod logits;
+mod render;
+mod report;
+mod run;
+mod settings;
+mod terminal;
+mod tokenize;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Inspect(args) => inspect::inspect(args),
+        Command::Tokenize(args) => tokenize::tokenize(args),
+        Command::Detokenize(args) => tokenize::detokenize(args),
+        Command::Render(args) => render::render(args),
+        Command::Logits(args) => logits::logits(args),
+        Command::Convert(args) => convert::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report::report(&error, cli.verbose),
+    }
+}

@@ -1,0 +1,140 @@
+//! A session: one timeline of tokens in a loaded model.
+//!
+//! The timeline is a list of tokens; the KV of the model's slot covers a prefix of it. What is
+//! past that prefix has been said but not run yet: a prompt that waits for its prefill, or the
+//! last token of an answer.
+//!
+//! Refuses: text; sampling; sharing a slot.
+
+use model::{Extend, Geometry, Inference, LogitsWanted, SlotId};
+
+use crate::cancel::CancelToken;
+use crate::error::{Error, Result};
+
+/// Context of a session unless told otherwise, in tokens.
+const DEFAULT_CONTEXT: usize = 32_768;
+
+/// Tokens that the position encoding of a model reaches: 1,048,576 for the published one.
+pub fn trained_context(geometry: &Geometry) -> usize {
+    let yarn = geometry.yarn;
+    (f64::from(yarn.factor) * f64::from(yarn.original_context)) as usize
+}
+
+/// Context for a model when nobody asks for another: 32,768 tokens, or what the model knows.
+pub fn default_context(geometry: &Geometry) -> usize {
+    DEFAULT_CONTEXT.min(trained_context(geometry))
+}
+
+/// One timeline of tokens, on a slot of a model.
+///
+/// A session belongs to the model it was opened in; every call takes that model.
+#[derive(Debug)]
+pub struct Session {
+    slot: SlotId,
+    capacity: usize,
+    /// The timeline. `n_evaluated` of its first tokens are in KV.
+    tokens: Vec<u32>,
+    n_evaluated: usize,
+}
+
+/// How far the evaluation of a session came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Evaluated {
+    /// Everything is in KV.
+    Everything,
+    /// Cancelled between chunks.
+    Cancelled,
+}
+
+impl Session {
+    /// Opens an empty session with room for `capacity` tokens.
+    ///
+    /// # Errors
+    /// If the model does not know that many positions, or memory is short.
+    pub fn open(model: &mut dyn Inference, capacity: usize) -> Result<Self> {
+        let trained = trained_context(model.geometry());
+        if !(2..=trained).contains(&capacity) {
+            return Err(Error::Context { wanted: capacity, trained });
+        }
+        let slot = model.open_slot(capacity)?;
+        Ok(Self { slot, capacity, tokens: Vec::new(), n_evaluated: 0 })
+    }
+
+    /// Closes the session and frees its memory.
+    pub fn close(self, model: &mut dyn Inference) {
+        model.close_slot(self.slot);
+    }
+
+    /// The timeline: everything that was said, whether in KV already or not.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// How many tokens of the timeline, from its beginning, are in KV.
+    pub fn n_evaluated(&self) -> usize {
+        self.n_evaluated
+    }
+
+    /// Tokens that the session holds at most.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Tokens that still fit.
+    pub fn room(&self) -> usize {
+        self.capacity - self.tokens.len()
+    }
+
+    /// Adds tokens to the timeline without running them.
+    ///
+    /// # Panics
+    /// If they do not fit.
+    pub(crate) fn append(&mut self, tokens: &[u32]) {
+        assert!(tokens.len() <= self.room(), "the room was checked");
+        self.tokens.extend_from_slice(tokens);
+    }
+
+    /// Runs everything that is not in KV yet, in chunks, and leaves the logits after the last
+    /// token in `logits`.
+    ///
+    /// `on_chunk` hears after each chunk how many of the waiting tokens are done. If cancelled or
+    /// refused, the timeline is cut back to what is in KV.
+    pub(crate) fn evaluate(
+        &mut self,
+        model: &mut dyn Inference,
+        cancel: &CancelToken,
+        logits: &mut Vec<f32>,
+        on_chunk: &mut dyn FnMut(usize),
+    ) -> Result<Evaluated> {
+        let evaluated = self.evaluate_chunks(model, cancel, logits, on_chunk);
+        self.tokens.truncate(self.n_evaluated);
+        evaluated
+    }
+
+    fn evaluate_chunks(
+        &mut self,
+        model: &mut dyn Inference,
+        cancel: &CancelToken,
+        logits: &mut Vec<f32>,
+        on_chunk: &mut dyn FnMut(usize),
+    ) -> Result<Evaluated> {
+        let first = self.n_evaluated;
+        while self.n_evaluated < self.tokens.len() {
+            if cancel.is_cancelled() {
+                return Ok(Evaluated::Cancelled);
+            }
+            let end = self.tokens.len().min(self.n_evaluated + model.max_batch());
+            let wanted =
+                if end == self.tokens.len() { LogitsWanted::Last } else { LogitsWanted::Nothing };
+            let tokens = &self.tokens[self.n_evaluated..end];
+            let extend = Extend { slot: self.slot, tokens, logits: wanted };
+            model.extend(&[extend], &mut |_, _, row| {
+                logits.clear();
+                logits.extend_from_slice(row);
+            })?;
+            self.n_evaluated = end;
+            on_chunk(end - first);
+        }
+        Ok(Evaluated::Everything)
+    }
+}

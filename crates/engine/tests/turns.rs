@@ -1,0 +1,249 @@
+//! Turns on a small random model: sessions that go on, are cancelled, are stopped.
+//!
+//! No oracle: a random model's words are worth nothing. What holds is algebra — the same timeline
+//! gives the same answer, whichever way it came about.
+
+mod small_model;
+
+use chat::{OutputStart, Tokenizer};
+use engine::{
+    BackendChoice, CancelToken, Error, Event, GenerateOptions, Inference, LoadOptions, ModelFile,
+    SampleParams, Section, Session, StopReason, Turn, generate,
+};
+use gguf::Value;
+use small_model::{SmallModel, THINK_END};
+
+const PROMPT: &[u8] = b"The quick brown fox";
+
+/// A model with its tokenizer and a prompt.
+struct Stage {
+    model: Box<dyn Inference>,
+    tokenizer: Tokenizer,
+    prompt: Vec<u32>,
+}
+
+impl Stage {
+    fn new(max_batch: usize) -> Self {
+        let file = ModelFile::from(SmallModel::new().write());
+        let options =
+            LoadOptions { backend: BackendChoice::Reference, max_batch, ..LoadOptions::default() };
+        Self {
+            model: file.load(&options, &mut |_| {}).expect("the file is sound"),
+            tokenizer: file.tokenizer().expect("the vocabulary is sound"),
+            prompt: PROMPT.iter().copied().map(u32::from).collect(),
+        }
+    }
+
+    fn open(&mut self, capacity: usize) -> Session {
+        Session::open(self.model.as_mut(), capacity).expect("there is memory")
+    }
+
+    fn turn(
+        &mut self,
+        session: &mut Session,
+        prompt: &[u32],
+        options: &GenerateOptions,
+    ) -> engine::Result<Turn> {
+        self.observed(session, prompt, options, &CancelToken::new(), &mut |_| {})
+    }
+
+    fn observed(
+        &mut self,
+        session: &mut Session,
+        prompt: &[u32],
+        options: &GenerateOptions,
+        cancel: &CancelToken,
+        on_event: &mut dyn FnMut(Event<'_>),
+    ) -> engine::Result<Turn> {
+        let Self { model, tokenizer, .. } = self;
+        generate(model.as_mut(), tokenizer, session, prompt, options, cancel, on_event)
+    }
+}
+
+fn options(max_tokens: usize) -> GenerateOptions {
+    GenerateOptions {
+        sampling: SampleParams { seed: 5, ..SampleParams::default() },
+        stop: Vec::new(),
+        max_tokens,
+        start: OutputStart::Content,
+    }
+}
+
+#[test]
+fn a_session_that_goes_on_says_what_a_fresh_one_says() {
+    let mut stage = Stage::new(8);
+    let prompt = stage.prompt.clone();
+    let greedy = GenerateOptions { sampling: SampleParams::greedy(), ..options(10) };
+    let mut session = stage.open(200);
+    let first = stage.turn(&mut session, &prompt, &greedy).unwrap();
+    assert_eq!(first.reason, StopReason::MaxTokens);
+    assert_eq!(first.tokens.len(), 10);
+    // The last token was said, but nothing has asked for what follows it.
+    assert_eq!(session.n_evaluated(), prompt.len() + 9);
+    let second = stage.turn(&mut session, b"and then?".map(u32::from).as_slice(), &greedy).unwrap();
+
+    let mut timeline = prompt.clone();
+    timeline.extend(&first.tokens);
+    timeline.extend(b"and then?".map(u32::from));
+    let mut fresh = stage.open(200);
+    assert_eq!(stage.turn(&mut fresh, &timeline, &greedy).unwrap().tokens, second.tokens);
+    assert_eq!(fresh.tokens(), session.tokens());
+    fresh.close(stage.model.as_mut());
+}
+
+#[test]
+fn a_cancelled_prefill_keeps_what_is_in_kv_and_can_go_on() {
+    let mut stage = Stage::new(4);
+    let prompt = stage.prompt.clone();
+    let mut fresh = stage.open(100);
+    let expected = stage.turn(&mut fresh, &prompt, &options(6)).unwrap();
+
+    let cancel = CancelToken::new();
+    let mut seen = Vec::new();
+    let mut session = stage.open(100);
+    let turn = stage
+        .observed(&mut session, &prompt, &options(6), &cancel.clone(), &mut |event| {
+            let Event::Prefill { done, total } = event else { panic!("no text in prefill") };
+            seen.push((done, total));
+            if done == 8 {
+                cancel.cancel();
+            }
+        })
+        .unwrap();
+    assert_eq!(seen, [(0, 19), (4, 19), (8, 19)]);
+    assert_eq!(turn.reason, StopReason::Cancelled);
+    assert_eq!(turn.statistics.prefill_tokens, 8);
+    assert_eq!(session.tokens(), &prompt[..8]);
+    assert_eq!(session.n_evaluated(), 8);
+    let resumed = stage.turn(&mut session, &prompt[8..], &options(6)).unwrap();
+    assert_eq!(resumed.tokens, expected.tokens);
+}
+
+#[test]
+fn a_cancelled_answer_ends_at_a_token_and_can_go_on() {
+    let mut stage = Stage::new(64);
+    let prompt = stage.prompt.clone();
+    let greedy = GenerateOptions { sampling: SampleParams::greedy(), ..options(12) };
+    let mut fresh = stage.open(100);
+    let expected = stage.turn(&mut fresh, &prompt, &greedy).unwrap();
+
+    let cancel = CancelToken::new();
+    let mut session = stage.open(100);
+    let mut n_texts = 0;
+    let turn = stage
+        .observed(&mut session, &prompt, &greedy, &cancel.clone(), &mut |event| {
+            n_texts += usize::from(matches!(event, Event::Text { .. }));
+            if n_texts == 3 {
+                cancel.cancel();
+            }
+        })
+        .unwrap();
+    assert_eq!(turn.reason, StopReason::Cancelled);
+    let n = turn.tokens.len();
+    assert!((3..12).contains(&n), "{n} tokens");
+    assert_eq!(turn.tokens, expected.tokens[..n]);
+    assert_eq!(session.tokens().len(), prompt.len() + n);
+    // Greedy, the rest follows from handing back the next token.
+    let rest = stage.turn(&mut session, &expected.tokens[n..=n], &greedy).unwrap();
+    assert_eq!(rest.tokens[..12 - n - 1], expected.tokens[n + 1..]);
+}
+
+/// All text of a turn by section.
+fn texts(stage: &mut Stage, prompt: &[u32], options: &GenerateOptions) -> (String, String, Turn) {
+    let (mut reasoning, mut content) = (String::new(), String::new());
+    let mut session = stage.open(100);
+    let turn =
+        stage.observed(
+            &mut session,
+            prompt,
+            options,
+            &CancelToken::new(),
+            &mut |event| match event {
+                Event::Text { section: Section::Reasoning, text } => reasoning += text,
+                Event::Text { section: Section::Content, text } => content += text,
+                Event::Prefill { .. } => {}
+            },
+        );
+    session.close(stage.model.as_mut());
+    (reasoning, content, turn.expect("the turn runs"))
+}
+
+#[test]
+fn text_is_what_the_tokens_spell_and_a_stop_string_cuts_it() {
+    let mut stage = Stage::new(64);
+    let prompt = stage.prompt.clone();
+    let (_, whole, turn) = texts(&mut stage, &prompt, &options(30));
+    let bytes = stage.tokenizer.decode(&turn.tokens).unwrap();
+    assert_eq!(whole, String::from_utf8_lossy(&bytes));
+
+    let borders: Vec<usize> = whole.char_indices().map(|(at, _)| at).collect();
+    let stop = &whole[borders[borders.len() / 2]..borders[borders.len() / 2 + 3]];
+    let stopping = GenerateOptions { stop: vec![stop.to_owned()], ..options(30) };
+    let (_, cut, turn) = texts(&mut stage, &prompt, &stopping);
+    assert_eq!(turn.reason, StopReason::StopString);
+    assert_eq!(cut, whole[..whole.find(stop).unwrap()]);
+
+    // Reasoning is not searched.
+    let reasoning = GenerateOptions { start: OutputStart::Reasoning, ..stopping };
+    let (thoughts, _, turn) = texts(&mut stage, &prompt, &reasoning);
+    assert_eq!(turn.reason, StopReason::MaxTokens);
+    assert!(thoughts.contains(stop) || turn.tokens.contains(&THINK_END));
+}
+
+#[test]
+fn limits_end_an_answer() {
+    let mut stage = Stage::new(64);
+    let prompt = stage.prompt.clone();
+    let mut check = |capacity: usize, max_tokens: usize, reason, n_tokens: usize| {
+        let mut session = stage.open(capacity);
+        let turn = stage.turn(&mut session, &prompt, &options(max_tokens)).unwrap();
+        assert_eq!((turn.reason, turn.tokens.len()), (reason, n_tokens));
+        assert_eq!(turn.statistics.generated_tokens, n_tokens);
+        assert_eq!(turn.statistics.decode_steps, n_tokens.saturating_sub(1));
+    };
+    check(100, 0, StopReason::MaxTokens, 0);
+    check(100, 1, StopReason::MaxTokens, 1);
+    check(100, 7, StopReason::MaxTokens, 7);
+    check(PROMPT.len() + 5, 100, StopReason::ContextFull, 5);
+    check(PROMPT.len() + 1, 100, StopReason::ContextFull, 1);
+}
+
+#[test]
+fn impossible_prompts_are_refused_and_change_nothing() {
+    let mut stage = Stage::new(64);
+    let mut session = stage.open(20);
+    let error = stage.turn(&mut session, &[], &options(1)).unwrap_err();
+    assert!(matches!(error, Error::EmptyPrompt));
+    let error = stage.turn(&mut session, &[65; 20], &options(1)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the prompt has 20 tokens, but the context of 20 has room for 19 and an answer"
+    );
+    let error = stage.turn(&mut session, &[65, 320], &options(1)).unwrap_err();
+    assert!(matches!(error, Error::Run(model::Error::Token { token: 320, .. })));
+    assert_eq!(session.tokens(), [0_u32; 0]);
+    stage.turn(&mut session, &[65; 19], &options(1)).unwrap();
+
+    let contexts = [0, 1, 4097, usize::MAX];
+    for wanted in contexts {
+        let opened = Session::open(stage.model.as_mut(), wanted);
+        assert!(matches!(opened.unwrap_err(), Error::Context { trained: 4096, .. }));
+    }
+}
+
+#[test]
+fn a_vocabulary_of_another_size_is_refused() {
+    let mut file = SmallModel::new();
+    file.set("deepseek4.vocab_size", Value::U32(319));
+    let error = ModelFile::from(file.write()).tokenizer().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the vocabulary has 320 tokens (tokenizer.ggml.tokens), but the model has 319 (deepseek4.vocab_size)"
+    );
+    let mut file = SmallModel::new();
+    file.remove("tokenizer.ggml.tokens");
+    let file = ModelFile::from(file.write());
+    assert!(matches!(file.tokenizer().unwrap_err(), Error::VocabularyMetadata { .. }));
+    // The weights do not need it.
+    file.load(&LoadOptions::default(), &mut |_| {}).expect("the weights are sound");
+}
