@@ -37,6 +37,17 @@ struct IndexActivations<B: Backend> {
     selection: B::Selection,
 }
 
+impl<B: Backend> IndexActivations<B> {
+    fn new(backend: &mut B, g: &Geometry, max_batch: usize) -> backend::Result<Self> {
+        Ok(Self {
+            compressor: CompressorActivations::new(backend, max_batch, 2 * g.index_dim)?,
+            queries: backend.zeros(max_batch, g.n_index_heads * g.index_dim)?,
+            head_weights: backend.zeros(max_batch, g.n_index_heads)?,
+            selection: backend.selection(max_batch, g.index_top_k)?,
+        })
+    }
+}
+
 /// Activations inside the sublayer.
 pub(crate) struct AttentionActivations<B: Backend> {
     /// `[n, q_rank]`.
@@ -64,15 +75,7 @@ impl<B: Backend> AttentionActivations<B> {
     pub(crate) fn new(backend: &mut B, g: &Geometry, max_batch: usize) -> backend::Result<Self> {
         let overlaps = g.compress_ratios.contains(&OVERLAP_RATIO);
         let disjoint = g.compress_ratios.iter().any(|r| !matches!(*r, 0 | OVERLAP_RATIO));
-        let index = match overlaps {
-            false => None,
-            true => Some(IndexActivations {
-                compressor: CompressorActivations::new(backend, max_batch, 2 * g.index_dim)?,
-                queries: backend.zeros(max_batch, g.n_index_heads * g.index_dim)?,
-                head_weights: backend.zeros(max_batch, g.n_index_heads)?,
-                selection: backend.selection(max_batch, g.index_top_k)?,
-            }),
-        };
+        let index = overlaps.then(|| IndexActivations::new(backend, g, max_batch)).transpose()?;
         let mut compressor = |wanted: bool, width| {
             wanted.then(|| CompressorActivations::new(backend, max_batch, width)).transpose()
         };

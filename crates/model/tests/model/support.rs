@@ -6,15 +6,14 @@ use gguf::{MappedFile, Tensor, TensorType, Value, WriterBuilder};
 use model::{Geometry, Role, TensorSpec, tensor_specs};
 
 /// A model to be written: change what a test is about, then [`Fixture::write`].
-pub struct Fixture {
-    pub geometry: Geometry,
-    pub metadata: Vec<(String, Value)>,
-    pub tensors: Vec<Tensor>,
+pub(crate) struct Fixture {
+    pub(crate) metadata: Vec<(String, Value)>,
+    pub(crate) tensors: Vec<Tensor>,
 }
 
 /// Five layers with every kind there is; the window slides, the indexer chooses and the clamp acts
 /// within a few hundred tokens.
-pub fn nano() -> Geometry {
+pub(crate) fn nano() -> Geometry {
     Geometry {
         n_layers: 5,
         hidden_size: 64,
@@ -45,7 +44,7 @@ pub fn nano() -> Geometry {
 }
 
 /// The same layers with row lengths that every block format can store.
-pub fn wide() -> Geometry {
+pub(crate) fn wide() -> Geometry {
     Geometry {
         hidden_size: 256,
         vocab_size: 512,
@@ -60,12 +59,12 @@ pub fn wide() -> Geometry {
 }
 
 /// Everything in f32.
-pub fn all_f32(spec: &TensorSpec) -> TensorType {
+pub(crate) fn all_f32(spec: &TensorSpec) -> TensorType {
     if spec.role == Role::HashTable { TensorType::I32 } else { TensorType::F32 }
 }
 
 /// The published q2 recipe.
-pub fn q2(spec: &TensorSpec) -> TensorType {
+pub(crate) fn q2(spec: &TensorSpec) -> TensorType {
     let sensitive = ["hc_", "compressor", "indexer", "gate_inp"];
     match spec.role {
         Role::Embedding => TensorType::F16,
@@ -139,9 +138,8 @@ fn tensor(random: &mut Random, g: &Geometry, spec: &TensorSpec, kind: TensorType
         }
         Role::Vector => {
             let n = dims.iter().product();
-            let centre =
-                if spec.name.contains("norm") || spec.name.contains("scale") { 1.0 } else { 0.0 };
-            let spread = if centre == 1.0 { 0.2 } else { 1.0 };
+            let factor = spec.name.contains("norm") || spec.name.contains("scale");
+            let (centre, spread) = if factor { (1.0, 0.2) } else { (0.0, 1.0) };
             let values: Vec<f32> = (0..n).map(|_| centre + spread * random.normal()).collect();
             plain(&dims, &values)
         }
@@ -153,28 +151,28 @@ fn tensor(random: &mut Random, g: &Geometry, spec: &TensorSpec, kind: TensorType
 
 impl Fixture {
     /// A model of random weights; `kind` chooses each tensor's type (vectors stay f32).
-    pub fn new(geometry: Geometry, kind: fn(&TensorSpec) -> TensorType, seed: u64) -> Self {
+    pub(crate) fn new(geometry: &Geometry, kind: fn(&TensorSpec) -> TensorType, seed: u64) -> Self {
         let random = &mut Random::new(seed);
-        let specs = tensor_specs(&geometry);
-        let tensors = specs.iter().map(|s| tensor(random, &geometry, s, kind(s))).collect();
-        Self { metadata: metadata(&geometry), geometry, tensors }
+        let specs = tensor_specs(geometry);
+        let tensors = specs.iter().map(|s| tensor(random, geometry, s, kind(s))).collect();
+        Self { metadata: metadata(geometry), tensors }
     }
 
-    pub fn set(&mut self, key: &str, value: Value) {
+    pub(crate) fn set(&mut self, key: &str, value: Value) {
         let pair = self.metadata.iter_mut().find(|(name, _)| name == key);
         pair.expect("the key is in every fixture").1 = value;
     }
 
-    pub fn tensor_mut(&mut self, name: &str) -> &mut Tensor {
+    pub(crate) fn tensor_mut(&mut self, name: &str) -> &mut Tensor {
         self.tensors.iter_mut().find(|t| t.name == name).expect("the tensor is in every fixture")
     }
 
-    pub fn remove(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         self.tensors.retain(|tensor| tensor.name != name);
     }
 
     /// Writes the file and maps it.
-    pub fn write(&self) -> MappedFile {
+    pub(crate) fn write(&self) -> MappedFile {
         let mut builder = WriterBuilder::new();
         for (key, value) in &self.metadata {
             builder.metadata(key, value.clone()).expect("keys differ");
@@ -194,7 +192,7 @@ impl Fixture {
 }
 
 /// Tokens that are not all alike.
-pub fn tokens(geometry: &Geometry, n: usize, seed: u64) -> Vec<u32> {
+pub(crate) fn tokens(geometry: &Geometry, n: usize, seed: u64) -> Vec<u32> {
     let mut random = Random::new(seed);
     (0..n).map(|_| random.below(geometry.vocab_size) as u32).collect()
 }

@@ -2,18 +2,16 @@
 //!
 //! Oracle for the numbers is the reference backend, which is held to outside oracles elsewhere.
 
-mod support;
-
+use crate::support::{Fixture, all_f32, nano, q2, tokens, wide};
 use backend::reference::Reference;
 use backend::{Backend, KvRounding};
 use backend_cpu::Cpu;
 use gguf::MappedFile;
 use model::{Error, Extend, Inference, KvPart, LogitsWanted, Model, Options};
-use support::{Fixture, all_f32, nano, q2, tokens, wide};
 
 fn load<B: Backend>(backend: B, file: &MappedFile, kv_rounding: KvRounding) -> Model<B> {
     let options = Options { max_batch: 300, kv_rounding };
-    Model::load(backend, file, options, &mut |_| ()).unwrap()
+    Model::load(backend, file, options, &mut |_| ()).expect("the fixture is sound")
 }
 
 fn cpu() -> Cpu {
@@ -22,11 +20,13 @@ fn cpu() -> Cpu {
 
 /// Logits after every token, the prompt fed in chunks.
 fn logits<B: Backend>(model: &mut Model<B>, tokens: &[u32], chunk: usize) -> Vec<f32> {
-    let slot = model.open_slot(tokens.len()).unwrap();
+    let slot = model.open_slot(tokens.len()).expect("there is memory");
     let mut all = Vec::new();
     for tokens in tokens.chunks(chunk) {
         let extend = Extend { slot, tokens, logits: LogitsWanted::All };
-        model.extend(&[extend], &mut |_, _, row| all.extend_from_slice(row)).unwrap();
+        model
+            .extend(&[extend], &mut |_, _, row| all.extend_from_slice(row))
+            .expect("the tokens are valid and fit");
     }
     model.close_slot(slot);
     all
@@ -45,21 +45,21 @@ fn check_chunks<B: Backend>(mut model: Model<B>, n_tokens: usize) {
 #[test]
 fn chunks_do_not_change_bits() {
     for (fixture, rounding) in [
-        (Fixture::new(nano(), all_f32, 2), KvRounding::Applied),
-        (Fixture::new(nano(), all_f32, 2), KvRounding::Off),
-        (Fixture::new(wide(), q2, 3), KvRounding::Applied),
+        (Fixture::new(&nano(), all_f32, 2), KvRounding::Applied),
+        (Fixture::new(&nano(), all_f32, 2), KvRounding::Off),
+        (Fixture::new(&wide(), q2, 3), KvRounding::Applied),
     ] {
         let file = fixture.write();
         check_chunks(load(cpu(), &file, rounding), 300);
     }
-    let file = Fixture::new(nano(), all_f32, 2).write();
+    let file = Fixture::new(&nano(), all_f32, 2).write();
     check_chunks(load(Reference, &file, KvRounding::Applied), 150);
 }
 
 /// Without roundings nothing amplifies last bits, so cpu and reference agree closely.
 #[test]
 fn cpu_agrees_with_the_reference() {
-    let file = Fixture::new(nano(), all_f32, 2).write();
+    let file = Fixture::new(&nano(), all_f32, 2).write();
     let tokens = tokens(&nano(), 200, 6);
     let expected = logits(&mut load(Reference, &file, KvRounding::Off), &tokens, 200);
     let found = logits(&mut load(cpu(), &file, KvRounding::Off), &tokens, 200);
@@ -72,7 +72,7 @@ fn cpu_agrees_with_the_reference() {
 /// 8-bit activations add noise of about half a per cent per product; the result stays close.
 #[test]
 fn cpu_stays_close_to_the_reference_on_quantised_weights() {
-    let file = Fixture::new(wide(), q2, 3).write();
+    let file = Fixture::new(&wide(), q2, 3).write();
     let tokens = tokens(&wide(), 12, 6);
     let expected = logits(&mut load(Reference, &file, KvRounding::Off), &tokens, 12);
     let found = logits(&mut load(cpu(), &file, KvRounding::Off), &tokens, 12);
@@ -85,7 +85,7 @@ fn cpu_stays_close_to_the_reference_on_quantised_weights() {
 /// Slots of one batch do not see each other.
 #[test]
 fn slots_of_one_batch_are_independent() {
-    let file = Fixture::new(nano(), all_f32, 2).write();
+    let file = Fixture::new(&nano(), all_f32, 2).write();
     let mut model = load(cpu(), &file, KvRounding::Applied);
     let prompts = [tokens(&nano(), 90, 7), tokens(&nano(), 131, 8), tokens(&nano(), 40, 9)];
     let alone: Vec<Vec<f32>> = prompts.iter().map(|p| logits(&mut model, p, 300)).collect();
@@ -116,7 +116,7 @@ fn slots_of_one_batch_are_independent() {
 /// KV rows are the same bytes whichever chunking made them.
 #[test]
 fn stored_rows_do_not_depend_on_chunks() {
-    let file = Fixture::new(wide(), q2, 3).write();
+    let file = Fixture::new(&wide(), q2, 3).write();
     let mut model = load(cpu(), &file, KvRounding::Applied);
     let tokens = tokens(&wide(), 260, 10);
     let mut stored = |chunk: usize| -> Vec<Option<Vec<u8>>> {
@@ -138,7 +138,7 @@ fn stored_rows_do_not_depend_on_chunks() {
 
 #[test]
 fn streams_can_be_observed() {
-    let file = Fixture::new(nano(), all_f32, 2).write();
+    let file = Fixture::new(&nano(), all_f32, 2).write();
     let mut model = load(Reference, &file, KvRounding::Applied);
     let slot = model.open_slot(3).unwrap();
     let batch = [Extend { slot, tokens: &[1, 2, 3], logits: LogitsWanted::Last }];
@@ -151,7 +151,7 @@ fn streams_can_be_observed() {
 
 #[test]
 fn bad_ids_and_full_slots_change_nothing() {
-    let file = Fixture::new(nano(), all_f32, 2).write();
+    let file = Fixture::new(&nano(), all_f32, 2).write();
     let mut model = load(Reference, &file, KvRounding::Applied);
     let slot = model.open_slot(4).unwrap();
     let mut extend = |tokens: &[u32]| {

@@ -1,16 +1,14 @@
 //! Files that do not fit: everything wrong is named at once, in a sentence.
 
-mod support;
-
+use crate::support::{Fixture, all_f32, nano};
 use backend::KvRounding;
 use backend::reference::Reference;
 use gguf::{TensorType, Value};
 use model::{Model, Options};
-use support::{Fixture, all_f32, nano};
 
 /// Loads a changed nano model and compares the message.
 fn check(change: impl FnOnce(&mut Fixture), expected: &str) {
-    let mut fixture = Fixture::new(nano(), all_f32, 1);
+    let mut fixture = Fixture::new(&nano(), all_f32, 1);
     change(&mut fixture);
     let options = Options { max_batch: 8, kv_rounding: KvRounding::Applied };
     let loaded = Model::load(Reference, &fixture.write(), options, &mut |_| ());
@@ -20,7 +18,7 @@ fn check(change: impl FnOnce(&mut Fixture), expected: &str) {
 
 #[test]
 fn a_sound_file_loads_and_reports_every_byte() {
-    let fixture = Fixture::new(nano(), all_f32, 1);
+    let fixture = Fixture::new(&nano(), all_f32, 1);
     let options = Options { max_batch: 8, kv_rounding: KvRounding::Applied };
     let mut bound = 0;
     Model::load(Reference, &fixture.write(), options, &mut |bytes| bound = bytes).unwrap();
@@ -79,12 +77,17 @@ fn all_tensor_mismatches_are_reported_at_once() {
 
 #[test]
 fn a_long_list_is_cut() {
-    let mut fixture = Fixture::new(nano(), all_f32, 1);
+    let mut fixture = Fixture::new(&nano(), all_f32, 1);
     fixture.tensors.retain(|tensor| !tensor.name.starts_with("blk."));
     let options = Options { max_batch: 8, kv_rounding: KvRounding::Applied };
     let error = Model::load(Reference, &fixture.write(), options, &mut |_| ()).err().unwrap();
     let text = error.to_string();
-    assert!(text.starts_with("the file's tensors do not fit its metadata: blk.0.hc_attn_fn.weight is missing;"), "{text}");
+    assert!(
+        text.starts_with(
+            "the file's tensors do not fit its metadata: blk.0.hc_attn_fn.weight is missing;"
+        ),
+        "{text}"
+    );
     assert!(text.ends_with("more") && text.len() < 500, "{text}");
 }
 
@@ -104,7 +107,7 @@ fn hash_tables_are_proven_once() {
 
 #[test]
 fn the_router_bias_may_be_absent() {
-    let mut fixture = Fixture::new(nano(), all_f32, 1);
+    let mut fixture = Fixture::new(&nano(), all_f32, 1);
     fixture.remove("blk.3.exp_probs_b.bias");
     let options = Options { max_batch: 8, kv_rounding: KvRounding::Applied };
     assert!(Model::load(Reference, &fixture.write(), options, &mut |_| ()).is_ok());

@@ -1,0 +1,5 @@
+//! The model on small random files: binding, and what a timeline promises.
+
+mod binding;
+mod support;
+mod timeline;
