@@ -44,16 +44,13 @@ fn check_chunks<B: Backend>(mut model: Model<B>, n_tokens: usize) {
 
 #[test]
 fn chunks_do_not_change_bits() {
-    for (fixture, rounding) in [
-        (Fixture::new(&nano(), all_f32, 2), KvRounding::Applied),
-        (Fixture::new(&nano(), all_f32, 2), KvRounding::Off),
-        (Fixture::new(&wide(), q2, 3), KvRounding::Applied),
-    ] {
-        let file = fixture.write();
-        check_chunks(load(cpu(), &file, rounding), 300);
-    }
     let file = Fixture::new(&nano(), all_f32, 2).write();
+    check_chunks(load(cpu(), &file, KvRounding::Applied), 300);
+    check_chunks(load(cpu(), &file, KvRounding::Off), 300);
     check_chunks(load(Reference, &file, KvRounding::Applied), 150);
+    // Past the first row of every compressor; these kernels are slow where they are emulated.
+    let file = Fixture::new(&wide(), q2, 3).write();
+    check_chunks(load(cpu(), &file, KvRounding::Applied), 136);
 }
 
 /// Without roundings nothing amplifies last bits, so cpu and reference agree closely.
