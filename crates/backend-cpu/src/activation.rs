@@ -24,12 +24,21 @@ pub(crate) const fn slot(b: usize) -> usize {
     b / 8 * 8 + b % 4 * 2 + b % 8 / 4
 }
 
+/// Where octet `k` of block `b` lies among a group's octets: 64-byte registers hold octet `k` of
+/// blocks 0, 1, 4, 5, 8, 9, 12, 13 or of the others.
+pub(crate) const fn octet_slot(b: usize, k: usize) -> usize {
+    16 * k + b % 4 / 2 * 8 + b / 4 * 2 + b % 2
+}
+
 /// 16 blocks of one row.
 #[derive(Debug, Clone)]
 #[repr(C, align(64))]
 pub(crate) struct Group {
     /// Integers in `-127..=127`, block `b` from `32 * slot(b)` on.
     pub(crate) codes: [i8; GROUP_LEN],
+    /// The same integers as octets, eight to a run of eight weights, for formats that make weights
+    /// so: octet `k` of block `b` from `8 * octet_slot(b, k)` on.
+    pub(crate) octets: [i8; GROUP_LEN],
     /// By block: a value is its code times this.
     pub(crate) scales: [f32; GROUP_BLOCKS],
     /// By block: the sums of its first and last 16 codes.
@@ -37,8 +46,12 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    const ZERO: Self =
-        Self { codes: [0; GROUP_LEN], scales: [0.0; GROUP_BLOCKS], sums: [[0; 2]; GROUP_BLOCKS] };
+    const ZERO: Self = Self {
+        codes: [0; GROUP_LEN],
+        octets: [0; GROUP_LEN],
+        scales: [0.0; GROUP_BLOCKS],
+        sums: [[0; 2]; GROUP_BLOCKS],
+    };
 }
 
 /// Rows of activations in eight bits.
@@ -94,6 +107,9 @@ per_isa! {
                 let codes = &mut codes[slot(b)];
                 for (code, v) in codes.iter_mut().zip(&block) {
                     *code = (v * inverse + ROUND).to_bits() as i8;
+                }
+                for (k, octet) in codes.as_chunks::<8>().0.iter().enumerate() {
+                    group.octets.as_chunks_mut::<8>().0[octet_slot(b, k)] = *octet;
                 }
                 group.scales[b] = scale;
                 let sum = |half: &[i8]| half.iter().map(|code| i16::from(*code)).sum();

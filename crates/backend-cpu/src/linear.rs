@@ -13,8 +13,10 @@ use crate::weight::{Format, Weight};
 
 /// Columns from which a panel is worth its unpacking.
 const PANEL_COLUMNS: usize = 12;
+/// Panels that meet a block of columns together: as many as stay in a core's own cache.
+const PANELS: usize = 4;
 /// Weight bytes of a chunk of rows: large enough to hide the hand-out, small enough to balance.
-const CHUNK_BYTES: usize = 96 << 10;
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// Rows of one item of work, of `n_rows` of `row_bytes` bytes for `n_columns` columns: whole panels.
 pub(crate) fn chunk_rows(
@@ -23,8 +25,11 @@ pub(crate) fn chunk_rows(
     n_columns: usize,
     n_threads: usize,
 ) -> usize {
-    let bytes = if n_columns >= PANEL_COLUMNS { CHUNK_BYTES / 4 } else { CHUNK_BYTES };
-    let by_size = bytes / row_bytes;
+    if n_columns >= PANEL_COLUMNS {
+        let by_balance = (n_rows / (4 * n_threads)).next_multiple_of(PANEL_ROWS);
+        return by_balance.clamp(PANEL_ROWS, PANELS * PANEL_ROWS);
+    }
+    let by_size = CHUNK_BYTES / row_bytes;
     let by_balance = n_rows / (4 * n_threads);
     by_size.min(by_balance).next_multiple_of(PANEL_ROWS).max(PANEL_ROWS)
 }
@@ -32,7 +37,7 @@ pub(crate) fn chunk_rows(
 /// Scratch of one thread for products.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    panel: Panel,
+    panels: [Panel; PANELS],
     /// `[columns, rows]` of one call.
     out: Vec<f32>,
 }
@@ -59,16 +64,23 @@ impl IntegerRows<'_> {
         let n_rows = self.bytes.len() / self.row_bytes;
         let mut done = 0;
         if n_columns >= PANEL_COLUMNS && dot::has_panels(isa) {
-            for bytes in self.bytes.chunks_exact(PANEL_ROWS * self.row_bytes) {
-                dot::pack_panel(isa, self.format, bytes, self.row_bytes, &mut scratch.panel);
+            let panel_bytes = PANEL_ROWS * self.row_bytes;
+            let whole = &self.bytes[..n_rows / PANEL_ROWS * panel_bytes];
+            for bytes in whole.chunks(PANELS * panel_bytes) {
+                let panels = &mut scratch.panels[..bytes.len() / panel_bytes];
+                for (panel, bytes) in panels.iter_mut().zip(bytes.chunks_exact(panel_bytes)) {
+                    dot::pack_panel(isa, self.format, bytes, self.row_bytes, panel);
+                }
                 for_column_blocks(n_columns, &column, |first, columns| {
-                    let mut out = [[0.0; PANEL_ROWS]; MAX_COLUMNS];
-                    dot::dot_panel(isa, &scratch.panel, columns, &mut out[..columns.len()]);
-                    for (c, out) in out[..columns.len()].iter().enumerate() {
-                        emit(first + c, done, out);
+                    for (i, panel) in panels.iter().enumerate() {
+                        let mut out = [[0.0; PANEL_ROWS]; MAX_COLUMNS];
+                        dot::dot_panel(isa, panel, columns, &mut out[..columns.len()]);
+                        for (c, out) in out[..columns.len()].iter().enumerate() {
+                            emit(first + c, done + i * PANEL_ROWS, out);
+                        }
                     }
                 });
-                done += PANEL_ROWS;
+                done += panels.len() * PANEL_ROWS;
             }
         }
         if done == n_rows {

@@ -101,9 +101,9 @@ impl FloatFormat {
 /// 16 weight rows, unpacked so that one register holds four weights of each row.
 #[derive(Debug, Default)]
 pub(crate) struct Panel {
-    /// By partial sum, then by group, then by quad of weights: 16 rows of four codes.
+    /// By group, then by block, then by quad of weights: 16 rows of four codes.
     codes: Vec<Lane>,
-    /// By partial sum, then by group: 16 scales.
+    /// By group, then by block: 16 scales.
     scales: Vec<[f32; PANEL_ROWS]>,
     /// The same: 16 scales of minimums. Zero in formats without.
     min_scales: Vec<[f32; PANEL_ROWS]>,
