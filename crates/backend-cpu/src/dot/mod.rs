@@ -100,6 +100,10 @@ impl FloatFormat {
 
 /// 16 weight rows, unpacked so that one register holds four weights of each row.
 #[derive(Debug, Default)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "only AVX-512 has kernels that read a panel")
+)]
 pub(crate) struct Panel {
     /// By group, then by block, then by quad of weights: 16 rows of four codes.
     codes: Vec<Lane>,
