@@ -14,7 +14,7 @@ use crate::memory::{KvRows, Matrix, Routing, Selection, TokenIds};
 use crate::parts::{Parts, Shared, Worker};
 use crate::pool::Pool;
 use crate::weight::Weight;
-use crate::{attention, experts, hyper_connection, kv, linear, norm};
+use crate::{attention, bandwidth, experts, hyper_connection, kv, linear, norm};
 
 /// What a [`Cpu`] is made with; the default is the best for the machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -86,6 +86,10 @@ impl Backend for Cpu {
 
     fn name(&self) -> &'static str {
         "cpu"
+    }
+
+    fn read_bandwidth(&mut self) -> Option<f64> {
+        bandwidth::read_bandwidth(&mut self.parts().0)
     }
 
     fn bind(&mut self, tensor: &gguf::Tensor) -> Result<Weight> {

@@ -20,6 +20,7 @@
 
 mod activation;
 mod attention;
+mod bandwidth;
 mod cpu;
 mod dot;
 mod experts;

@@ -105,6 +105,12 @@ pub trait Backend: Send + Sized + 'static {
     /// Short name for messages: `reference`, `cpu`, `gpu`.
     fn name(&self) -> &'static str;
 
+    /// Measures how fast the device reads memory that it has not cached, in 10⁹ bytes per second:
+    /// the limit of decoding. `None` where nothing was measured.
+    fn read_bandwidth(&mut self) -> Option<f64> {
+        None
+    }
+
     // ---- memory
 
     /// Takes a weight. A backend may keep the mapped bytes, repack or upload them.

@@ -8,6 +8,7 @@ use chat::{Api, Dialect, Effort};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::BackendChoice;
 
+use crate::bench::BenchArgs;
 use crate::convert::ConvertArgs;
 
 /// DeepSeek V4 Flash inference: a private coding-agent backend in one binary.
@@ -49,6 +50,11 @@ pub(crate) enum Command {
     Logits(LogitsArgs),
     /// Turn a checkpoint in DeepSeek's released layout into a model file.
     Convert(ConvertArgs),
+    /// Measure speed by length of context.
+    ///
+    /// Prefills to each context, decodes there, and goes on to the next; ends with a table on
+    /// standard output.
+    Bench(BenchArgs),
 }
 
 /// Where a vocabulary comes from.
@@ -253,7 +259,7 @@ pub(crate) struct LogitsArgs {
     pub(crate) no_kv_rounding: bool,
 }
 
-fn positive(text: &str) -> Result<usize, String> {
+pub(crate) fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("it must be at least 1".to_owned()),
         Ok(number) => Ok(number),

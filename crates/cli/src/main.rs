@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod convert;
 mod env;
 mod inspect;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Render(args) => render::render(args),
         Command::Logits(args) => logits::logits(args),
         Command::Convert(args) => convert::run(args),
+        Command::Bench(args) => bench::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

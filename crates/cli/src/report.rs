@@ -61,21 +61,25 @@ fn message(error: &anyhow::Error, verbose: bool) -> String {
     lines.join("\n") + "\n"
 }
 
-fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     use engine::Error as Engine;
 
-    match cause.downcast_ref::<Engine>()? {
-        Engine::EmptyPrompt => Some("-p TEXT or -f FILE gives a prompt"),
-        Engine::PromptTooLong { .. } => Some("--ctx N makes the context larger"),
-        Engine::NoBackend { .. } => Some("--backend cpu runs on any machine"),
+    let hint = match cause.downcast_ref::<Engine>()? {
+        Engine::EmptyPrompt => "-p TEXT or -f FILE gives a prompt",
+        Engine::PromptTooLong { .. } => "--ctx N makes the context larger",
+        Engine::Memory { fitting: Some(fitting), .. } => {
+            return Some(format!("--ctx {fitting} fits"));
+        }
+        Engine::NoBackend { .. } => "--backend cpu runs on any machine",
         Engine::VocabularySize { .. } => {
-            Some("vocabulary and weights come from different models; convert the model again")
+            "vocabulary and weights come from different models; convert the model again"
         }
         Engine::VocabularyMetadata { .. } => {
-            Some("the file was written without a tokenizer; `logits` and `inspect` work without")
+            "the file was written without a tokenizer; `logits` and `inspect` work without"
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 #[cfg(test)]

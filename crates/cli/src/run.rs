@@ -6,8 +6,8 @@ use std::process;
 use anyhow::{Context as _, Result};
 use chat::{OutputStart, Tokenizer, render_chat};
 use engine::{
-    CancelToken, Event, GenerateOptions, Inference, LoadOptions, ModelFile, Section, Session,
-    Statistics, StopReason, Turn, default_context, generate,
+    CancelToken, Event, GenerateOptions, Inference, LoadOptions, Machine, ModelFile, Section,
+    Session, Statistics, StopReason, Turn, default_context, generate,
 };
 use indicatif::ProgressBar;
 
@@ -26,8 +26,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
     let tokenizer = file.tokenizer()?;
     let (prompt, start) = render(&settings, &file, &tokenizer)?;
     let cancel = cancel_on_interrupt()?;
-    let mut model = load(&file, &settings.load)?;
     let context = settings.context.unwrap_or_else(|| default_context(&geometry));
+    if let Some(machine) = Machine::now() {
+        file.plan_memory(&settings.load, context, 1, &machine)?;
+    }
+    let mut model = load(&file, &settings.load)?;
     let mut session = Session::open(model.as_mut(), context)?;
     let options = GenerateOptions {
         sampling: settings.sampling,
@@ -79,7 +82,7 @@ fn render(
 }
 
 /// The first Ctrl-C ends the answer after the step that is running, the second the program.
-fn cancel_on_interrupt() -> Result<CancelToken> {
+pub(crate) fn cancel_on_interrupt() -> Result<CancelToken> {
     let cancel = CancelToken::new();
     let handler = cancel.clone();
     ctrlc::set_handler(move || {

@@ -1,5 +1,6 @@
 //! What can keep a model from loading or a turn from running, in sentences for the user.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// Why something could not be loaded or run.
@@ -77,6 +78,31 @@ pub enum Error {
         /// The model's own limit.
         trained: usize,
     },
+    /// The plan does not fit the memory that is free.
+    #[error(
+        "KV and activations for {n_slots} x {context} tokens take {} beside the weights, and {} are free",
+        Gib(*planned_bytes), Gib(*available_bytes)
+    )]
+    Memory {
+        /// Slots.
+        n_slots: usize,
+        /// Tokens of each.
+        context: usize,
+        /// What they and the activations take.
+        planned_bytes: u64,
+        /// What the machine has left.
+        available_bytes: u64,
+        /// The longest context that would fit; `None` if none does.
+        fitting: Option<usize>,
+    },
+    /// A frontier of a measurement that comes after its beginning.
+    #[error("frontier {frontier} is not past the {filled} tokens that are there by then")]
+    Frontier {
+        /// The context at which decode was to be measured.
+        frontier: usize,
+        /// Tokens of the frontier before and what is decoded there.
+        filled: usize,
+    },
     /// A sampling parameter outside its range.
     #[error("{name} is {value}, expected {expected}")]
     SampleParameter {
@@ -101,6 +127,15 @@ pub enum Error {
     /// The forward pass failed.
     #[error("the model could not be run")]
     Run(#[from] model::Error),
+}
+
+/// Bytes as people count memory.
+struct Gib(u64);
+
+impl fmt::Display for Gib {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} GiB", self.0 as f64 / f64::from(1 << 30))
+    }
 }
 
 /// Result of a fallible call of this crate.

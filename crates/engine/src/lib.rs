@@ -8,11 +8,13 @@
 //! The only room that knows both tokens and text. Refuses: wire formats, terminals, tensor shapes.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cancel;
 mod error;
 mod evaluate;
 mod inspect;
 mod load;
+mod machine;
 mod sampler;
 mod session;
 mod stop;
@@ -21,11 +23,13 @@ mod turn;
 pub use backend::KvRounding;
 pub use model::{ActiveBytes, Geometry, Inference, LogitsWanted, MemoryPlan};
 
+pub use bench::{BenchOptions, Frontier, bench};
 pub use cancel::CancelToken;
 pub use error::{Error, Result};
 pub use evaluate::evaluate;
 pub use inspect::{Cost, DialectSource, Inspection, TensorGroup};
 pub use load::{BackendChoice, DEFAULT_MAX_BATCH, LoadOptions, ModelFile};
+pub use machine::{Machine, private_bytes};
 pub use sampler::{Candidate, SampleParams, Sampler, distribution};
 pub use session::{Session, default_context, trained_context};
 pub use stop::{Scan, StopStrings};

@@ -11,13 +11,18 @@ use backend::reference::Reference;
 use backend_cpu::Cpu;
 use chat::{Tokenizer, Vocabulary};
 use gguf::MappedFile;
-use model::{ARCHITECTURE, Geometry, Inference, Model, Options};
+use model::{ARCHITECTURE, Geometry, Inference, MemoryPlan, Model, Options};
 
 use crate::error::{Error, Result};
+use crate::machine::Machine;
+use crate::session::check_context;
 
 /// Tokens of a prefill chunk unless told otherwise: enough for each routed expert of the published
 /// model to serve a dozen of them, which is what makes reading its weights worthwhile.
 pub const DEFAULT_MAX_BATCH: usize = 512;
+
+/// Contexts are proposed in multiples of this many tokens.
+const CONTEXT_STEP: usize = 1024;
 
 /// Which backend runs the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,6 +86,19 @@ impl ModelFile {
         Ok(Self { file })
     }
 
+    /// A model that is part of the program, under a name that stands where a path would.
+    ///
+    /// # Errors
+    /// If the bytes are not a valid GGUF file.
+    ///
+    /// # Panics
+    /// If `bytes` do not begin at a multiple of 64.
+    pub fn from_static(name: &str, bytes: &'static [u8]) -> Result<Self> {
+        let file = MappedFile::from_static(name, bytes)
+            .map_err(|source| Error::Open { path: name.into(), source })?;
+        Ok(Self { file })
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         self.file.path()
@@ -133,6 +151,43 @@ impl ModelFile {
             BackendChoice::Gpu => return Err(Error::NoBackend { backend: "gpu" }),
         };
         loaded.map_err(|source| Error::Load { path: self.owned_path(), source })
+    }
+
+    /// Plans the memory of `n_slots` slots of `context` tokens beside the weights, and refuses what
+    /// is not free.
+    ///
+    /// Weights stay in the mapped file, whose pages the operating system takes back when it needs
+    /// them, so they are no part of it.
+    ///
+    /// # Errors
+    /// If the model does not know that many positions, the plan does not fit `machine`, or the
+    /// file's geometry cannot be read.
+    pub fn plan_memory(
+        &self,
+        options: &LoadOptions,
+        context: usize,
+        n_slots: usize,
+        machine: &Machine,
+    ) -> Result<MemoryPlan> {
+        let geometry = self.geometry()?;
+        check_context(&geometry, context)?;
+        let options = Options { max_batch: options.max_batch, kv_rounding: options.kv_rounding };
+        let plan = |context| MemoryPlan::new(&geometry, &options, context, n_slots);
+        let available_bytes = machine.available_bytes;
+        let fits = |context: usize| plan(context).total_bytes() <= available_bytes;
+        if fits(context) {
+            return Ok(plan(context));
+        }
+        // The plan grows with the context, so the border can be searched for.
+        let lengths: Vec<usize> = (1..context.div_ceil(CONTEXT_STEP)).collect();
+        let n_fitting = lengths.partition_point(|steps| fits(steps * CONTEXT_STEP));
+        Err(Error::Memory {
+            n_slots,
+            context,
+            planned_bytes: plan(context).total_bytes(),
+            available_bytes,
+            fitting: (n_fitting > 0).then(|| n_fitting * CONTEXT_STEP),
+        })
     }
 
     /// Builds the tokenizer from the file's vocabulary.

@@ -20,6 +20,18 @@ pub fn trained_context(geometry: &Geometry) -> usize {
     (f64::from(yarn.factor) * f64::from(yarn.original_context)) as usize
 }
 
+/// Refuses a context that a session cannot have.
+///
+/// # Errors
+/// If it is shorter than a token and its answer, or longer than the model knows.
+pub(crate) fn check_context(geometry: &Geometry, wanted: usize) -> Result<()> {
+    let trained = trained_context(geometry);
+    if (2..=trained).contains(&wanted) {
+        return Ok(());
+    }
+    Err(Error::Context { wanted, trained })
+}
+
 /// Context for a model when nobody asks for another: 32,768 tokens, or what the model knows.
 pub fn default_context(geometry: &Geometry) -> usize {
     DEFAULT_CONTEXT.min(trained_context(geometry))
@@ -52,10 +64,7 @@ impl Session {
     /// # Errors
     /// If the model does not know that many positions, or memory is short.
     pub fn open(model: &mut dyn Inference, capacity: usize) -> Result<Self> {
-        let trained = trained_context(model.geometry());
-        if !(2..=trained).contains(&capacity) {
-            return Err(Error::Context { wanted: capacity, trained });
-        }
+        check_context(model.geometry(), capacity)?;
         let slot = model.open_slot(capacity)?;
         Ok(Self { slot, capacity, tokens: Vec::new(), n_evaluated: 0 })
     }

@@ -1,4 +1,5 @@
-//! Maps files into memory. The only room of this crate with `unsafe`.
+//! Model files as bytes: mapped from a disk, or part of the program. The only room of this crate
+//! with `unsafe`.
 //!
 //! What is assumed: nobody changes or shortens the file while it is mapped. The bytes are treated
 //! as plain bytes and every length taken from them is checked once, at [`MappedFile::open`], so a
@@ -15,11 +16,16 @@ use memmap2::Mmap;
 
 use crate::{Error, Header, Result, Tensor, TensorBytes};
 
-/// The bytes of a file that stays open while they are in use.
-pub(crate) struct Mapping {
-    mmap: Mmap,
-    /// Holds the file open: on some systems an open handle keeps others from replacing it.
-    _file: File,
+/// The bytes of a model file.
+pub(crate) enum Mapping {
+    /// Of a file that stays open while they are in use.
+    File {
+        mmap: Mmap,
+        /// Holds the file open: on some systems an open handle keeps others from replacing it.
+        _file: File,
+    },
+    /// Part of the program.
+    Static(&'static [u8]),
 }
 
 impl Mapping {
@@ -38,7 +44,7 @@ impl Mapping {
         // SAFETY: the mapping is read-only and private to this struct, which hands out `&[u8]`
         // only; the module head states what is assumed of other processes.
         let mmap = unsafe { Mmap::map(&file) }.map_err(failed("map"))?;
-        Ok(Self { mmap, _file: file })
+        Ok(Self::File { mmap, _file: file })
     }
 }
 
@@ -47,7 +53,10 @@ impl Deref for Mapping {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        &self.mmap
+        match self {
+            Self::File { mmap, .. } => mmap,
+            Self::Static(bytes) => bytes,
+        }
     }
 }
 
@@ -69,6 +78,22 @@ impl MappedFile {
         let mapping = Mapping::open(path)?;
         let header = Header::parse(&mapping)?;
         Ok(Self { path: path.to_owned(), header: Arc::new(header), mapping: Arc::new(mapping) })
+    }
+
+    /// A model that is part of the program, under a name that stands where a path would.
+    ///
+    /// Kernels read weights at the alignment that the file format promises from the first byte on,
+    /// so `bytes` are to begin at a multiple of 64.
+    ///
+    /// # Errors
+    /// If the bytes are not a valid GGUF file.
+    ///
+    /// # Panics
+    /// If `bytes` do not begin at a multiple of 64.
+    pub fn from_static(name: &str, bytes: &'static [u8]) -> Result<Self> {
+        assert!(bytes.as_ptr().addr().is_multiple_of(64), "the bytes of a model are aligned");
+        let header = Arc::new(Header::parse(bytes)?);
+        Ok(Self { path: name.into(), header, mapping: Arc::new(Mapping::Static(bytes)) })
     }
 
     /// The path it was opened with.

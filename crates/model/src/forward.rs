@@ -12,6 +12,7 @@ use gguf::MappedFile;
 use crate::attention::{self, AttentionActivations};
 use crate::error::{Error, Result};
 use crate::feed_forward::{self, FeedForwardActivations};
+use crate::fill;
 use crate::geometry::Geometry;
 use crate::plan::ActiveBytes;
 use crate::slot::{KvPart, Slot, SlotId};
@@ -65,6 +66,10 @@ pub trait Inference: Send {
     /// Most tokens that one [`Inference::extend`] takes.
     fn max_batch(&self) -> usize;
 
+    /// Measures how fast the device reads memory, in 10⁹ bytes per second; `None` where the
+    /// backend cannot tell. Takes about a second.
+    fn read_bandwidth(&mut self) -> Option<f64>;
+
     /// Makes an empty slot with room for `capacity` tokens.
     ///
     /// # Errors
@@ -79,6 +84,13 @@ pub trait Inference: Send {
     /// # Panics
     /// If the slot is not open.
     fn n_tokens(&self, slot: SlotId) -> usize;
+
+    /// Puts made-up rows of `n_tokens` tokens into an empty slot, as if they had been run: what
+    /// follows takes its real time, and says nothing.
+    ///
+    /// # Panics
+    /// If the slot is not open, is not empty, or has no room.
+    fn fill(&mut self, slot: SlotId, n_tokens: usize);
 
     /// Appends tokens to slots and hands out logits.
     ///
@@ -443,6 +455,10 @@ impl<B: Backend> Inference for Model<B> {
         self.options.max_batch
     }
 
+    fn read_bandwidth(&mut self) -> Option<f64> {
+        self.backend.read_bandwidth()
+    }
+
     fn open_slot(&mut self, capacity: usize) -> Result<SlotId> {
         let Options { max_batch, kv_rounding } = self.options;
         let slot = Slot::new(&mut self.backend, &self.geometry, kv_rounding, capacity, max_batch)
@@ -462,6 +478,12 @@ impl<B: Backend> Inference for Model<B> {
 
     fn n_tokens(&self, slot: SlotId) -> usize {
         self.slot(slot).n_tokens
+    }
+
+    fn fill(&mut self, slot: SlotId, n_tokens: usize) {
+        let slot = self.slots[slot.0].as_mut().expect("slots are used between open and close");
+        assert!(slot.n_tokens == 0 && n_tokens <= slot.capacity, "an empty slot with room");
+        fill::fill(&mut self.backend, slot, n_tokens);
     }
 
     fn extend(

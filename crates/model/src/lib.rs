@@ -12,6 +12,7 @@
 mod attention;
 mod error;
 mod feed_forward;
+mod fill;
 mod forward;
 mod geometry;
 mod plan;

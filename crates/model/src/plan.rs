@@ -73,6 +73,12 @@ impl MemoryPlan {
         }
     }
 
+    /// Bytes of the compressed rows and index rows of `n_tokens` tokens.
+    pub fn stored_bytes(g: &Geometry, n_tokens: usize) -> u64 {
+        let options = Options { max_batch: 1, kv_rounding: KvRounding::Applied };
+        Self::new(g, &options, n_tokens, 1).kv_bytes
+    }
+
     /// Everything together.
     pub fn total_bytes(&self) -> u64 {
         (self.kv_bytes + self.window_bytes) * self.n_slots + self.activation_bytes

@@ -27,7 +27,7 @@ pub enum KvPart {
 
 /// Compressed rows and the window being filled.
 pub(crate) struct CompressedKv<B: Backend> {
-    ratio: usize,
+    pub(crate) ratio: usize,
     pub(crate) rows: B::KvRows,
     pub(crate) state: CompressorState<B::Tensor>,
 }
@@ -62,9 +62,9 @@ pub(crate) struct LayerKv<B: Backend> {
 
 /// One timeline.
 pub(crate) struct Slot<B: Backend> {
-    attention_row: KvLayout,
-    index_row: KvLayout,
-    ring_rows: usize,
+    pub(crate) attention_row: KvLayout,
+    pub(crate) index_row: KvLayout,
+    pub(crate) ring_rows: usize,
     pub(crate) n_tokens: usize,
     pub(crate) capacity: usize,
     pub(crate) layers: Vec<LayerKv<B>>,

@@ -3,15 +3,13 @@
 //! No oracle: a random model's words are worth nothing. What holds is algebra — the same timeline
 //! gives the same answer, whichever way it came about.
 
-mod small_model;
-
+use crate::small_model::{SmallModel, THINK_END};
 use chat::{OutputStart, Tokenizer};
 use engine::{
     BackendChoice, CancelToken, Error, Event, GenerateOptions, Inference, LoadOptions, ModelFile,
     SampleParams, Section, Session, StopReason, Turn, generate,
 };
 use gguf::Value;
-use small_model::{SmallModel, THINK_END};
 
 const PROMPT: &[u8] = b"The quick brown fox";
 

@@ -3,6 +3,8 @@
 //! Oracle: `testdata/oracle/tiny_nano/reference.npz`, logits by transformers (without roundings)
 //! and by a numpy model (with them). Everything else is algebra, or plain data in and out.
 
+mod bad_input;
+mod bench;
 mod tiny;
 
 use std::fs;

@@ -3,13 +3,11 @@
 //! No oracle: the messages are ours. Each case runs the binary; a second test compares the table
 //! in the document with the cases.
 
-mod tiny;
-
 use std::fs;
 use std::path::Path;
 
+use crate::tiny::{Content, Folder};
 use gguf::{Array, Tensor, TensorType, Value};
-use tiny::{Content, Folder};
 
 /// One line of the table.
 struct Case {

@@ -1,0 +1,75 @@
+//! `bench` as a user runs it: the files it writes and what it refuses.
+
+use std::fs;
+
+use crate::tiny::Folder;
+use serde_json::Value;
+
+#[test]
+fn a_run_writes_table_json_csv_and_plot() {
+    let folder = Folder::with_tiny();
+    let table = folder.succeed(
+        &[
+            "bench",
+            "-m",
+            "tiny.gguf",
+            "--ctx",
+            "200,64",
+            "--gen",
+            "4",
+            "--repeat",
+            "3",
+            "--json",
+            "out.json",
+            "--csv",
+            "out.csv",
+            "--plot",
+            "out.svg",
+        ],
+        b"",
+    );
+    let table = String::from_utf8(table).expect("text");
+    assert_eq!(table.lines().count(), 5, "a header, two rows, machine and memory: {table}");
+    let read = |name: &str| fs::read_to_string(folder.path(name)).expect("it was written");
+    let report: Value = serde_json::from_str(&read("out.json")).expect("JSON");
+    let rows = report["rows"].as_array().expect("rows");
+    let counts: Vec<_> = rows.iter().map(|row| (&row["ctx"], &row["prefill_tokens"])).collect();
+    assert_eq!(counts, [(&64.into(), &64.into()), (&200.into(), &132.into())]);
+    for row in rows {
+        let rate = |key: &str| row[key].as_f64().expect("a number");
+        for what in ["prefill_tok_s", "decode_tok_s"] {
+            let [min, max] = ["min", "max"].map(|end| rate(&format!("{what}_{end}")));
+            assert!(0.0 < min && min <= rate(what) && rate(what) <= max, "{row}");
+        }
+        assert!(rate("share_of_peak") > 0.0, "{row}");
+    }
+    assert_eq!(read("out.csv").lines().count(), 3);
+    let svg = read("out.svg");
+    assert!(svg.starts_with("<svg") && svg.matches("<polyline").count() >= 2, "two curves");
+}
+
+#[test]
+fn made_up_kv_measures_decode_alone() {
+    let folder = Folder::with_tiny();
+    let args = ["bench", "-m", "tiny.gguf", "--ctx", "1000", "--gen", "2", "--made-up-kv"];
+    folder.succeed(&[&args[..], &["--json", "out.json"]].concat(), b"");
+    let json = fs::read_to_string(folder.path("out.json")).expect("it was written");
+    let report: Value = serde_json::from_str(&json).expect("JSON");
+    assert!(report["rows"][0]["prefill_tok_s"].is_null());
+    assert!(report["rows"][0]["decode_tok_s"].as_f64().expect("a number") > 0.0);
+}
+
+#[test]
+fn contexts_that_cannot_be_measured_are_refused() {
+    let folder = Folder::with_tiny();
+    let check = |ctx: &str, code: i32, expected: &str| {
+        let output = folder.run(&["bench", "-m", "tiny.gguf", "--ctx", ctx], b"");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
+    };
+    check("512,600", 1, "frontier 600 is not past the 640 tokens that are there by then");
+    check("512,", 2, "invalid value");
+    check("0", 2, "at least 1");
+    check("100000000", 1, "tokens");
+}

@@ -1,0 +1,5 @@
+//! Sessions, turns and measurements on a small random model.
+
+mod bench;
+mod small_model;
+mod turns;
