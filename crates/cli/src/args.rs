@@ -61,7 +61,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct TokenizerArgs {
-    /// Model file whose vocabulary is used.
+    /// Model file whose vocabulary is used, or `tiny`.
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) model: Option<PathBuf>,
 
@@ -109,7 +109,7 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "PROMPT", conflicts_with_all = ["prompt", "file"])]
     pub(crate) positional_prompt: Option<String>,
 
-    /// Model file (GGUF).
+    /// Model file (GGUF); the default is `tiny`, which is built in.
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) model: Option<PathBuf>,
 
@@ -182,7 +182,7 @@ pub(crate) struct SamplingArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
-    /// Model file (GGUF).
+    /// Model file (GGUF), or `tiny`, which is built in.
     pub(crate) model: PathBuf,
 
     /// Write JSON.
@@ -230,7 +230,7 @@ pub(crate) struct RenderArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogitsArgs {
-    /// Model file (GGUF).
+    /// Model file (GGUF), or `tiny`, which is built in.
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) model: PathBuf,
 

@@ -4,15 +4,16 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use anyhow::{Context as _, Result};
-use engine::{Cost, DialectSource, Geometry, Inspection, ModelFile};
+use engine::{Cost, DialectSource, Geometry, Inspection};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
 use crate::args::InspectArgs;
+use crate::models;
 use crate::report::sentence;
 
 pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
-    let file = ModelFile::open(&args.model)?;
+    let file = models::open(&args.model)?;
     let inspection = file.inspect(args.ctx);
     let output = if args.json {
         format!("{:#}\n", to_json(inspection))

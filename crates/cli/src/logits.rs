@@ -5,11 +5,10 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use engine::{
-    CancelToken, DEFAULT_MAX_BATCH, KvRounding, LoadOptions, LogitsWanted, ModelFile, evaluate,
-};
+use engine::{CancelToken, DEFAULT_MAX_BATCH, KvRounding, LoadOptions, LogitsWanted, evaluate};
 
 use crate::args::LogitsArgs;
+use crate::models;
 use crate::run::load;
 use crate::settings::load_options;
 use crate::terminal::tokens_bar;
@@ -19,7 +18,7 @@ pub(crate) fn logits(args: &LogitsArgs) -> Result<()> {
     let chunk = args.chunk.unwrap_or(DEFAULT_MAX_BATCH).min(tokens.len());
     let kv_rounding = if args.no_kv_rounding { KvRounding::Off } else { KvRounding::Applied };
     let options = LoadOptions { max_batch: chunk, kv_rounding, ..load_options(&args.backend) };
-    let file = ModelFile::open(&args.model)?;
+    let file = models::open(&args.model)?;
     let mut model = load(&file, &options)?;
     let wanted = if args.last { LogitsWanted::Last } else { LogitsWanted::All };
     let cannot_write = || format!("cannot write the logits to {}", args.out.display());

@@ -13,6 +13,7 @@ mod convert;
 mod env;
 mod inspect;
 mod logits;
+mod models;
 mod render;
 mod report;
 mod run;

@@ -12,6 +12,7 @@ use engine::{
 use indicatif::ProgressBar;
 
 use crate::args::RunArgs;
+use crate::models;
 use crate::settings::RunSettings;
 use crate::terminal::{AnswerWriter, bytes_bar, tokens_bar};
 
@@ -20,8 +21,8 @@ const BOS: &str = "<｜begin▁of▁sentence｜>";
 const THINK_START: &str = "<think>";
 
 pub(crate) fn run(args: &RunArgs) -> Result<()> {
-    let settings = RunSettings::resolve(args)?;
-    let file = ModelFile::open(&settings.model)?;
+    let file = models::open_or_tiny(args.model.as_deref())?;
+    let settings = RunSettings::resolve(args, file.sampling()?)?;
     let geometry = file.geometry()?;
     let tokenizer = file.tokenizer()?;
     let (prompt, start) = render(&settings, &file, &tokenizer)?;

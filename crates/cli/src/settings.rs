@@ -2,20 +2,20 @@
 
 use std::fs;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use chat::{Dialect, Thinking, Tokenizer};
-use engine::{Error, LoadOptions, ModelFile, SampleParams};
+use engine::{Error, LoadOptions, SampleParams};
 
 use crate::args::{BackendArgs, RunArgs, SamplingArgs, TokenizerArgs};
+use crate::models;
 use crate::report::UsageError;
 
 /// Everything `run` needs to know.
 #[derive(Debug)]
 pub(crate) struct RunSettings {
-    pub(crate) model: PathBuf,
     pub(crate) prompt: String,
     pub(crate) system: Option<String>,
     pub(crate) thinking: Thinking,
@@ -27,10 +27,9 @@ pub(crate) struct RunSettings {
 }
 
 impl RunSettings {
-    pub(crate) fn resolve(args: &RunArgs) -> Result<Self> {
-        let model =
-            args.model.clone().ok_or(UsageError("no model is given; -m MODEL names one"))?;
-        let sampling = sampling(&args.sampling);
+    /// `defaults` is what the model file says about sampling.
+    pub(crate) fn resolve(args: &RunArgs, defaults: SampleParams) -> Result<Self> {
+        let sampling = sampling(&args.sampling, defaults);
         sampling.check()?;
         let prompt = prompt(args)?;
         if prompt.is_empty() {
@@ -38,7 +37,6 @@ impl RunSettings {
         }
         let effort = args.effort.unwrap_or_default();
         Ok(Self {
-            model,
             prompt,
             system: args.system.clone().filter(|text| !text.is_empty()),
             thinking: if args.nothink { Thinking::Off } else { Thinking::On(effort) },
@@ -55,8 +53,7 @@ pub(crate) fn load_options(args: &BackendArgs) -> LoadOptions {
     LoadOptions { backend: args.backend.into(), n_threads: args.threads, ..LoadOptions::default() }
 }
 
-fn sampling(args: &SamplingArgs) -> SampleParams {
-    let default = SampleParams::default();
+fn sampling(args: &SamplingArgs, default: SampleParams) -> SampleParams {
     SampleParams {
         temperature: args.temp.unwrap_or(default.temperature),
         top_k: args.top_k.unwrap_or(default.top_k),
@@ -99,6 +96,6 @@ pub(crate) fn open_tokenizer(args: &TokenizerArgs) -> Result<(Tokenizer, Option<
         return Ok((Tokenizer::from_file(path)?, None));
     }
     let path = args.model.as_ref().ok_or(UsageError("-m MODEL or --tokenizer FILE is needed"))?;
-    let file = ModelFile::open(path)?;
+    let file = models::open(path)?;
     Ok((file.tokenizer()?, Some(file.dialect().0)))
 }

@@ -39,6 +39,14 @@ pub enum Error {
         /// Which key is wrong, and how.
         source: gguf::Error,
     },
+    /// What the file says about sampling is not stored as expected.
+    #[error("cannot read the sampling parameters of {}", path.display())]
+    SamplingMetadata {
+        /// The file.
+        path: PathBuf,
+        /// Which key is wrong, and how.
+        source: gguf::Error,
+    },
     /// The vocabulary has more or fewer tokens than the model.
     #[error(
         "the vocabulary has {n_tokens} tokens (tokenizer.ggml.tokens), but the model has {vocab_size} (deepseek4.vocab_size)"

@@ -15,6 +15,7 @@ use model::{ARCHITECTURE, Geometry, Inference, MemoryPlan, Model, Options};
 
 use crate::error::{Error, Result};
 use crate::machine::Machine;
+use crate::sampler::SampleParams;
 use crate::session::check_context;
 
 /// Tokens of a prefill chunk unless told otherwise: enough for each routed expert of the published
@@ -188,6 +189,31 @@ impl ModelFile {
             available_bytes,
             fitting: (n_fitting > 0).then(|| n_fitting * CONTEXT_STEP),
         })
+    }
+
+    /// How the file wants its tokens drawn: its `general.sampling.*` over our defaults.
+    ///
+    /// # Errors
+    /// If a key has another type than a number.
+    pub fn sampling(&self) -> Result<SampleParams> {
+        let metadata = &self.file.header().metadata;
+        let read = || -> gguf::Result<SampleParams> {
+            let default = SampleParams::default();
+            let float = |key: &str, default: f32| -> gguf::Result<f32> {
+                let key = format!("general.sampling.{key}");
+                Ok(metadata.optional_f64(&key)?.map_or(default, |value| value as f32))
+            };
+            Ok(SampleParams {
+                temperature: float("temp", default.temperature)?,
+                top_p: float("top_p", default.top_p)?,
+                min_p: float("min_p", default.min_p)?,
+                top_k: metadata
+                    .optional_u64("general.sampling.top_k")?
+                    .map_or(default.top_k, |top_k| usize::try_from(top_k).unwrap_or(0)),
+                seed: default.seed,
+            })
+        };
+        read().map_err(|source| Error::SamplingMetadata { path: self.owned_path(), source })
     }
 
     /// Builds the tokenizer from the file's vocabulary.

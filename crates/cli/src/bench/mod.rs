@@ -16,15 +16,16 @@ use engine::{BenchOptions, CancelToken, LoadOptions, Machine, ModelFile, bench, 
 
 use self::output::{MachineReport, Memory, Report, Row};
 use crate::args::{BackendArgs, positive};
+use crate::models;
 use crate::run::{cancel_on_interrupt, load};
 use crate::settings::load_options;
 use crate::terminal::tokens_bar;
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Model file (GGUF).
+    /// Model file (GGUF), or `tiny`, which is built in.
     #[arg(short, long, value_name = "MODEL")]
-    model: PathBuf,
+    model: Option<PathBuf>,
 
     #[command(flatten)]
     backend: BackendArgs,
@@ -64,7 +65,7 @@ pub(crate) struct BenchArgs {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {
-    let file = ModelFile::open(&args.model)?;
+    let file = models::open_or_tiny(args.model.as_deref())?;
     let options = bench_options(args, &file)?;
     options.check()?;
     let load_options = load_options(&args.backend);
@@ -148,7 +149,7 @@ fn measure(
             backend: model.backend_name(),
             peak_read_gb_s: peak,
         },
-        model: args.model.display().to_string(),
+        model: file.path().display().to_string(),
         memory: Memory {
             planned_bytes,
             measured_bytes: full_bytes.zip(before_bytes).map(|(full, before)| full - before),

@@ -1,6 +1,7 @@
 //! `ironstar convert`: a checkpoint in the released layout (safetensors) to a GGUF file.
 //!
-//! Reads `config.json`, the safetensors files and, if there is one, `tokenizer.json`. Everything
+//! Reads `config.json`, the safetensors files and, if they are there, `tokenizer.json` and
+//! `generation_config.json`. Everything
 //! is checked against the configuration before a byte is written, and all problems are reported at
 //! once. Then the tensors are streamed, a few rows at a time.
 //!
@@ -16,6 +17,7 @@
 
 mod checkpoint;
 mod config;
+mod generation;
 mod source;
 mod tensors;
 mod vocabulary;
@@ -31,6 +33,7 @@ use gguf::WriterBuilder;
 
 use checkpoint::Checkpoint;
 use config::Config;
+use generation::Generation;
 use source::{Source, scale_name};
 use tensors::Target;
 use write::{Bound, Content};
@@ -96,10 +99,11 @@ pub(crate) fn run(args: &ConvertArgs) -> anyhow::Result<()> {
     let bound = bind(&checkpoint, &targets, args.output_type).map_err(|problems| {
         refusal(&format!("{} is incomplete or damaged", dir.display()), &problems)
     })?;
+    let generation = Generation::read(dir)?;
     let (vocabulary, tokenizer_note) = vocabulary::for_checkpoint(dir, config.vocab_size)?;
 
     let mut header = WriterBuilder::new();
-    describe(&mut header, dir, args.output_type, &config, vocabulary, &bound)
+    describe(&mut header, dir, args.output_type, &config, &generation, vocabulary, &bound)
         .context("cannot describe the tensors")?;
     let n_experts = config.n_experts;
     let content = Content { header, tensors: &bound, checkpoint: &checkpoint, n_experts };
@@ -137,6 +141,7 @@ fn describe(
     dir: &Path,
     output_type: OutputType,
     config: &Config,
+    generation: &Generation,
     vocabulary: Option<chat::Vocabulary>,
     bound: &[Bound],
 ) -> anyhow::Result<()> {
@@ -151,6 +156,7 @@ fn describe(
     if output_type == OutputType::Q8_0 {
         header.metadata("general.quantization_version", 2_u32)?;
     }
+    generation.add_metadata(header)?;
     config.add_metadata(header)?;
     if let Some(vocabulary) = vocabulary {
         vocabulary::add_metadata(vocabulary, header)?;

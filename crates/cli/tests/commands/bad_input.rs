@@ -54,7 +54,7 @@ fn drop_last_token(content: &mut Content) {
     }
 }
 
-const CASES: [Case; 19] = [
+const CASES: [Case; 18] = [
     Case {
         input: "a file that is not there",
         make: nothing,
@@ -185,13 +185,6 @@ const CASES: [Case; 19] = [
         args: &["run", "-m", "tiny.gguf", "-p", "hello", "--backend", "gpu"],
         message: "error: this program has no gpu backend yet; it has reference and cpu<br>hint: --backend cpu runs on any machine",
         exit_code: 1,
-    },
-    Case {
-        input: "no model",
-        make: nothing,
-        args: &["run", "-p", "hello"],
-        message: "error: no model is given; -m MODEL names one",
-        exit_code: 2,
     },
     Case {
         input: "an unknown flag",

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod bench;
+mod built_in;
 mod tiny;
 
 use std::fs;

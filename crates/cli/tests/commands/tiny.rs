@@ -27,11 +27,16 @@ pub(crate) struct Content {
 impl Folder {
     /// A folder with the tiny checkpoint as `tiny.gguf`, in f32.
     pub(crate) fn with_tiny() -> Self {
-        let folder = Self { dir: TempDir::new().expect("a temporary folder") };
+        let folder = Self::empty();
         let checkpoint = checkpoint();
         let checkpoint = checkpoint.to_str().expect("the repository's path is UTF-8");
         folder.succeed(&["convert", checkpoint, "tiny.gguf", "--type", "f32"], b"");
         folder
+    }
+
+    /// A folder with nothing in it.
+    pub(crate) fn empty() -> Self {
+        Self { dir: TempDir::new().expect("a temporary folder") }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod checkpoint;
+mod generation;
 mod tokenizer;
 
 use std::collections::BTreeMap;
