@@ -23,6 +23,8 @@ pub struct Options {
     pub n_threads: Option<usize>,
     /// Kernels to use; `None` is [`Isa::detect`].
     pub isa: Option<Isa>,
+    /// Whether weights are asked for before they are used, because memory does not hold them all.
+    pub readahead: bool,
 }
 
 /// The CPU backend. Every op has run when its call returns.
@@ -32,6 +34,7 @@ pub struct Cpu {
     workers: Vec<Worker>,
     quantized: Quantized,
     shared: Shared,
+    readahead: bool,
 }
 
 impl Cpu {
@@ -45,7 +48,7 @@ impl Cpu {
         let pool = Pool::new(options.n_threads.unwrap_or_else(n_cores));
         let workers = (0..pool.n_threads()).map(|_| Worker::default()).collect();
         let (quantized, shared) = (Quantized::default(), Shared::default());
-        Self { isa, pool, workers, quantized, shared }
+        Self { isa, pool, workers, quantized, shared, readahead: options.readahead }
     }
 
     /// The kernels in use.
@@ -59,7 +62,7 @@ impl Cpu {
     }
 
     fn parts(&mut self) -> (Parts<'_>, &mut Shared) {
-        let Self { isa, pool, workers, quantized, shared } = self;
+        let Self { isa, pool, workers, quantized, shared, .. } = self;
         (Parts { isa: *isa, pool, workers, quantized }, shared)
     }
 }
@@ -94,6 +97,12 @@ impl Backend for Cpu {
 
     fn bind(&mut self, tensor: &gguf::Tensor) -> Result<Weight> {
         Weight::new(tensor)
+    }
+
+    fn prefetch(&mut self, weight: &Weight) {
+        if self.readahead {
+            weight.will_need(0, weight.n_rows());
+        }
     }
 
     fn zeros(&mut self, capacity: usize, width: usize) -> Result<Matrix> {
@@ -285,6 +294,9 @@ impl Backend for Cpu {
         experts: &ExpertWeights<'_, Weight>,
         limit: f32,
     ) {
+        if self.readahead {
+            experts::prefetch(routing, x.n_rows(), experts);
+        }
         let (mut parts, shared) = self.parts();
         let Shared { hidden, pairs, .. } = shared;
         experts::routed_experts(&mut parts, hidden, pairs, out, x, routing, experts, limit);

@@ -16,6 +16,9 @@ use crate::pool::Tiles;
 use crate::vector;
 use crate::weight::{Format, Weight};
 
+/// Weights that are asked for at once: enough to keep a disk busy, less than any memory.
+const PREFETCH_BYTES: usize = 256 << 20;
+
 /// `log(1 + e^x)` without overflow.
 fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
@@ -162,6 +165,22 @@ impl Inputs<'_> {
 
 fn is_integer(weight: &Weight) -> bool {
     matches!(weight.format(), Format::Integer(_))
+}
+
+/// Asks for the experts of `n` tokens before the first of them is computed, so that the disk works
+/// on all of them at once. A batch that wants more than [`PREFETCH_BYTES`] gets the rest as it goes.
+pub(crate) fn prefetch(routing: &Routing, n: usize, experts: &ExpertWeights<'_, Weight>) {
+    let mut chosen: Vec<u32> = routing.experts(n).iter().map(|(expert, _)| *expert).collect();
+    chosen.sort_unstable();
+    chosen.dedup();
+    let matrices = [experts.gate, experts.up, experts.down];
+    let expert_bytes: usize = matrices.iter().map(|w| w.rows_per_expert() * w.row_bytes()).sum();
+    for expert in chosen.iter().take(PREFETCH_BYTES / expert_bytes.max(1)) {
+        for weight in matrices {
+            let n_rows = weight.rows_per_expert();
+            weight.will_need(*expert as usize * n_rows, n_rows);
+        }
+    }
 }
 
 /// `out[t] = sum over its experts of weight * expert(x[t])`.

@@ -84,6 +84,11 @@ impl Weight {
         &self.tensor.data[first * self.row_bytes..(first + n) * self.row_bytes]
     }
 
+    /// Asks for `n` rows from `first` on to be read from the disk, where they are not in memory.
+    pub(crate) fn will_need(&self, first: usize, n: usize) {
+        self.tensor.data.will_need(first * self.row_bytes..(first + n) * self.row_bytes);
+    }
+
     /// Decodes row `i`.
     pub(crate) fn decode_row(&self, i: usize, out: &mut [f32]) {
         self.tensor.kind.decode_row(self.tensor.row(i), out);

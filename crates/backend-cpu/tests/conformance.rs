@@ -5,7 +5,7 @@ use backend::conformance;
 use backend_cpu::{Cpu, Isa, Options};
 
 fn make(isa: Isa, n_threads: usize) -> impl FnMut() -> Cpu {
-    move || Cpu::new(Options { n_threads: Some(n_threads), isa: Some(isa) })
+    move || Cpu::new(Options { n_threads: Some(n_threads), isa: Some(isa), ..Options::default() })
 }
 
 fn check(isa: Isa) {

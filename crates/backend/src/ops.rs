@@ -119,6 +119,12 @@ pub trait Backend: Send + Sized + 'static {
     /// If the tensor's type has no kernel here, or memory is short.
     fn bind(&mut self, tensor: &Tensor) -> Result<Self::Weight>;
 
+    /// Says that a weight is multiplied soon, in whole. A backend whose weights may have to come from
+    /// a disk can begin to read; nothing else changes.
+    fn prefetch(&mut self, weight: &Self::Weight) {
+        let _ = weight;
+    }
+
     /// A tensor of `capacity` rows of `width` zeros, all of them in use.
     ///
     /// # Errors

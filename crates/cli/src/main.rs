@@ -10,6 +10,7 @@
 mod args;
 mod bench;
 mod convert;
+mod disk;
 mod env;
 mod inspect;
 mod logits;

@@ -9,9 +9,10 @@ use engine::{
     CancelToken, Event, GenerateOptions, Inference, LoadOptions, Machine, ModelFile, Section,
     Session, Statistics, StopReason, Turn, default_context, generate,
 };
-use indicatif::ProgressBar;
+use indicatif::{HumanBytes, ProgressBar};
 
 use crate::args::RunArgs;
+use crate::disk::DiskRate;
 use crate::models;
 use crate::settings::RunSettings;
 use crate::terminal::{AnswerWriter, bytes_bar, tokens_bar};
@@ -40,6 +41,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         start,
     };
     let mut answer = Answer::new(start, cancel.clone());
+    let disk = DiskRate::start();
     let turn = generate(
         model.as_mut(),
         &tokenizer,
@@ -50,11 +52,26 @@ pub(crate) fn run(args: &RunArgs) -> Result<()> {
         &mut |event| answer.on_event(event),
     )?;
     answer.finish()?;
-    writeln!(io::stderr(), "{}", summary(&turn)).context("cannot write to standard error")
+    writeln!(io::stderr(), "{}{}", summary(&turn), disk.note())
+        .context("cannot write to standard error")
 }
 
-/// Loads a model behind a progress bar.
+/// Loads a model behind a progress bar, with a word on files that memory does not hold.
 pub(crate) fn load(file: &ModelFile, options: &LoadOptions) -> Result<Box<dyn Inference>> {
+    let mut options = *options;
+    if let Some(machine) = Machine::now()
+        && file.file_bytes() > machine.available_bytes
+    {
+        options.readahead = true;
+        let (file, free) = (HumanBytes(file.file_bytes()), HumanBytes(machine.available_bytes));
+        writeln!(
+            io::stderr(),
+            "the model has {file} and {free} of memory are free: what does not fit is read from the \
+             disk again for every token"
+        )
+        .context("cannot write to standard error")?;
+    }
+    let options = &options;
     let bar = bytes_bar("loading", file.tensor_bytes());
     let model = file.load(options, &mut |done| bar.set_position(done));
     bar.finish_and_clear();

@@ -29,7 +29,7 @@ pub use error::{Error, Result};
 pub use evaluate::evaluate;
 pub use inspect::{Cost, DialectSource, Inspection, TensorGroup};
 pub use load::{BackendChoice, DEFAULT_MAX_BATCH, LoadOptions, ModelFile};
-pub use machine::{Machine, private_bytes};
+pub use machine::{Machine, disk_read_bytes, private_bytes};
 pub use sampler::{Candidate, SampleParams, Sampler, distribution};
 pub use session::{Session, default_context, trained_context};
 pub use stop::{Scan, StopStrings};

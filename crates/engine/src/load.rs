@@ -50,6 +50,9 @@ pub struct LoadOptions {
     pub kv_rounding: KvRounding,
     /// Threads of the cpu backend, at least 1; one per core if `None`.
     pub n_threads: Option<usize>,
+    /// Whether the cpu backend asks for weights before it uses them: right where memory does not
+    /// hold the file, a waste of time where it does.
+    pub readahead: bool,
 }
 
 impl Default for LoadOptions {
@@ -59,6 +62,7 @@ impl Default for LoadOptions {
             max_batch: DEFAULT_MAX_BATCH,
             kv_rounding: KvRounding::Applied,
             n_threads: None,
+            readahead: false,
         }
     }
 }
@@ -109,6 +113,11 @@ impl ModelFile {
         self.path().to_owned()
     }
 
+    /// Bytes in the file.
+    pub fn file_bytes(&self) -> u64 {
+        self.file.file_bytes()
+    }
+
     /// Bytes of all tensors that [`ModelFile::load`] may bind.
     pub fn tensor_bytes(&self) -> u64 {
         self.file.header().tensors.iter().map(|tensor| tensor.bytes).sum()
@@ -137,7 +146,7 @@ impl ModelFile {
         options: &LoadOptions,
         on_progress: &mut dyn FnMut(u64),
     ) -> Result<Box<dyn Inference>> {
-        let LoadOptions { backend, max_batch, kv_rounding, n_threads } = *options;
+        let LoadOptions { backend, max_batch, kv_rounding, n_threads, readahead } = *options;
         let model_options = Options { max_batch, kv_rounding };
         let loaded: model::Result<Box<dyn Inference>> = match backend {
             BackendChoice::Reference => {
@@ -145,7 +154,7 @@ impl ModelFile {
                     .map(|model| Box::new(model) as _)
             }
             BackendChoice::Cpu | BackendChoice::Auto => {
-                let cpu = Cpu::new(backend_cpu::Options { n_threads, isa: None });
+                let cpu = Cpu::new(backend_cpu::Options { n_threads, isa: None, readahead });
                 Model::load(cpu, &self.file, model_options, on_progress)
                     .map(|model| Box::new(model) as _)
             }

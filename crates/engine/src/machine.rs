@@ -50,6 +50,13 @@ fn group_limits(system: &mut System) -> Option<CGroupLimits> {
     system.process(own)?.cgroup_limits()
 }
 
+/// Bytes that this process has had read from disks so far, mapped files among them; `None` where the
+/// operating system does not say.
+pub fn disk_read_bytes() -> Option<u64> {
+    let io = fs::read_to_string("/proc/self/io").ok()?;
+    io.lines().find_map(|line| line.strip_prefix("read_bytes:"))?.trim().parse().ok()
+}
+
 /// Memory that this process holds for itself, mapped files not counted; `None` where the operating
 /// system does not say.
 pub fn private_bytes() -> Option<u64> {

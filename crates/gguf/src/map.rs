@@ -8,7 +8,7 @@
 //! no portable program can prevent that.
 
 use std::fs::{self, File};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,6 +45,20 @@ impl Mapping {
         // only; the module head states what is assumed of other processes.
         let mmap = unsafe { Mmap::map(&file) }.map_err(failed("map"))?;
         Ok(Self::File { mmap, _file: file })
+    }
+}
+
+impl Mapping {
+    /// Tells the operating system that bytes will soon be read, so that it reads them from the disk
+    /// all at once; it may ignore that.
+    pub(crate) fn will_need(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Self::File { mmap, .. } = self {
+            // A hint that cannot be given costs nothing but time.
+            let _ = mmap.advise_range(memmap2::Advice::WillNeed, range.start, range.len());
+        }
+        #[cfg(not(unix))]
+        let _ = range;
     }
 }
 

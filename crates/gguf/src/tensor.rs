@@ -44,6 +44,19 @@ impl TensorBytes {
         }
     }
 
+    /// Tells the operating system that the bytes `range` of these bytes will soon be read: where they
+    /// are not in memory, it begins to read them from the disk and does not wait. Does nothing for
+    /// bytes that are no part of a mapped file.
+    ///
+    /// # Panics
+    /// If `range` does not lie inside these bytes.
+    pub fn will_need(&self, range: Range<usize>) {
+        assert!(range.start <= range.end && range.end <= self.len(), "range inside the bytes");
+        if let Source::File(mapping) = &self.source {
+            mapping.will_need(self.range.start + range.start..self.range.start + range.end);
+        }
+    }
+
     /// The bytes `range` of these bytes, sharing their storage.
     ///
     /// # Panics

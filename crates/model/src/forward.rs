@@ -344,7 +344,9 @@ impl<B: Backend> Model<B> {
             &self.activations.tokens,
             &self.weights.token_embd,
         );
+        self.prefetch(0);
         for layer in 0..self.geometry.n_layers {
+            self.prefetch(layer + 1);
             self.attention_sublayer(layer, batch, &runs);
             self.feed_forward_sublayer(layer);
             if let Some(observe) = &mut observe {
@@ -357,6 +359,13 @@ impl<B: Backend> Model<B> {
             slot.n_tokens += run.n_rows;
         }
         self.hand_out_logits(batch, &runs, on_logits).map_err(|source| self.device_error(source))
+    }
+
+    /// A disk works on the next layer's weights while this layer's are multiplied.
+    fn prefetch(&mut self, layer: usize) {
+        for weight in self.weights.dense(layer) {
+            self.backend.prefetch(weight);
+        }
     }
 
     fn attention_sublayer(&mut self, layer: usize, batch: &[Extend<'_>], runs: &[Run]) {

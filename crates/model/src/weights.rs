@@ -80,12 +80,35 @@ pub(crate) struct Layer<W> {
     pub(crate) ffn_shexp: Experts<W>,
 }
 
+impl<W> Layer<W> {
+    /// The large weights that every token reads, in the order in which they are read.
+    pub(crate) fn dense(&self) -> impl Iterator<Item = &W> {
+        let compressors = self.indexer.iter().map(|indexer| &indexer.compressor);
+        let compressors = self.compressor.iter().chain(compressors);
+        [&self.hc_attn.function, &self.attn_q_a, &self.attn_kv, &self.attn_q_b]
+            .into_iter()
+            .chain(compressors.flat_map(|compressor| [&compressor.kv, &compressor.gate]))
+            .chain(self.indexer.iter().map(|indexer| &indexer.attn_q_b))
+            .chain([&self.attn_output_a, &self.attn_output_b, &self.hc_ffn.function])
+            .chain([&self.ffn_shexp.gate, &self.ffn_shexp.up, &self.ffn_shexp.down])
+    }
+}
+
 pub(crate) struct Weights<W> {
     pub(crate) token_embd: W,
     pub(crate) layers: Vec<Layer<W>>,
     pub(crate) output_hc: HyperConnection<W>,
     pub(crate) output_norm: W,
     pub(crate) output: W,
+}
+
+impl<W> Weights<W> {
+    /// The large weights of a layer that every token reads; behind the last layer, those of the
+    /// output head.
+    pub(crate) fn dense(&self, layer: usize) -> impl Iterator<Item = &W> {
+        let head = (layer == self.layers.len()).then_some(&self.output);
+        self.layers.get(layer).into_iter().flat_map(Layer::dense).chain(head)
+    }
 }
 
 /// Compares a file's directory with the geometry.

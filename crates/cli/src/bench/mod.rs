@@ -14,8 +14,9 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use engine::{BenchOptions, CancelToken, LoadOptions, Machine, ModelFile, bench, private_bytes};
 
-use self::output::{MachineReport, Memory, Report, Row};
+use self::output::{Disk, MachineReport, Memory, Report, Row};
 use crate::args::{BackendArgs, positive};
+use crate::disk::DiskRate;
 use crate::models;
 use crate::run::{cancel_on_interrupt, load};
 use crate::settings::load_options;
@@ -124,6 +125,7 @@ fn measure(
     let mut model = load(file, load_options)?;
     let mut passes = Vec::new();
     let mut full_bytes = None;
+    let disk = DiskRate::start();
     for _ in 0..args.repeat {
         let bar = tokens_bar("measuring", options.context() as u64);
         let pass = bench(model.as_mut(), options, cancel, &mut |done| {
@@ -135,6 +137,7 @@ fn measure(
         bar.finish_and_clear();
         passes.push(pass?);
     }
+    let disk = disk.read().map(|(read_bytes, gb_s)| Disk { read_bytes, gb_s });
     // A pass that was stopped has fewer frontiers; those that all passes have are reported.
     let n_frontiers = passes.iter().map(Vec::len).min().unwrap_or(0);
     let bytes_per_token = model.active_bytes().total;
@@ -154,6 +157,7 @@ fn measure(
             planned_bytes,
             measured_bytes: full_bytes.zip(before_bytes).map(|(full, before)| full - before),
         },
+        disk,
         rows: (0..n_frontiers).map(row).collect(),
     })
 }

@@ -13,7 +13,17 @@ pub(super) struct Report {
     /// The model file.
     pub(super) model: String,
     pub(super) memory: Memory,
+    /// `None` where next to nothing was read.
+    pub(super) disk: Option<Disk>,
     pub(super) rows: Vec<Row>,
+}
+
+/// What came from the disk during all passes.
+#[derive(Debug, Serialize)]
+pub(super) struct Disk {
+    pub(super) read_bytes: u64,
+    /// 10⁹ bytes per second.
+    pub(super) gb_s: f64,
 }
 
 /// What it was measured on.
@@ -124,6 +134,11 @@ impl Report {
             writeln!(text, "memory beside the weights: {measured:.1} MiB, planned {planned:.1}")
                 .expect("strings take any text");
         }
+        if let Some(Disk { read_bytes, gb_s }) = &self.disk {
+            let read = *read_bytes as f64 / 1e9;
+            writeln!(text, "from the disk: {read:.1} GB, {gb_s:.2} GB/s")
+                .expect("strings take any text");
+        }
         text
     }
 
@@ -192,6 +207,7 @@ mod tests {
             },
             model: "m.gguf".to_owned(),
             memory: Memory { planned_bytes: Some(3 << 20), measured_bytes: Some(2 << 20) },
+            disk: Some(Disk { read_bytes: 5_000_000_000, gb_s: 1.25 }),
             rows: vec![Row::new(&passes, 10_000_000_000, Some(40.0), made_up)],
         }
     }
@@ -203,6 +219,7 @@ context  prefill tok/s  decode tok/s  (min to max)      GB/s  of peak     KV MiB
         512          256.0          2.00  (1.00 to 4.00)    20.0     50 %        1.0
 A \"fast\" one; cpu, reads 40.0 GB/s
 memory beside the weights: 2.0 MiB, planned 3.0
+from the disk: 5.0 GB, 1.25 GB/s
 ";
         assert_eq!(report(false).table(), expected);
     }

@@ -6,8 +6,8 @@
 use crate::small_model::{SmallModel, THINK_END};
 use chat::{OutputStart, Tokenizer};
 use engine::{
-    BackendChoice, CancelToken, Error, Event, GenerateOptions, Inference, LoadOptions, ModelFile,
-    SampleParams, Section, Session, StopReason, Turn, generate,
+    BackendChoice, CancelToken, Error, Event, GenerateOptions, Inference, LoadOptions,
+    LogitsWanted, ModelFile, SampleParams, Section, Session, StopReason, Turn, evaluate, generate,
 };
 use gguf::Value;
 
@@ -244,4 +244,23 @@ fn a_vocabulary_of_another_size_is_refused() {
     assert!(matches!(file.tokenizer().unwrap_err(), Error::VocabularyMetadata { .. }));
     // The weights do not need it.
     file.load(&LoadOptions::default(), &mut |_| {}).expect("the weights are sound");
+}
+
+#[test]
+fn asking_for_weights_before_they_are_used_changes_nothing() {
+    let file = ModelFile::from(SmallModel::new().write());
+    let logits = |readahead| {
+        let backend = BackendChoice::Cpu;
+        let options = LoadOptions { backend, readahead, ..LoadOptions::default() };
+        let mut model = file.load(&options, &mut |_| {}).expect("the file is sound");
+        let tokens: Vec<u32> = (0..200).collect();
+        let mut all = Vec::new();
+        let mut keep = |_: usize, row: &[f32]| all.extend(row.iter().map(|logit| logit.to_bits()));
+        evaluate(model.as_mut(), &tokens, 64, LogitsWanted::All, &CancelToken::new(), &mut keep)
+            .expect("it runs");
+        all
+    };
+    let plain = logits(false);
+    assert_eq!(plain.len(), 200 * 320);
+    assert!(plain == logits(true));
 }
