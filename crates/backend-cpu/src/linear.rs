@@ -5,7 +5,8 @@
 
 use crate::activation::{Group, Quantized, quantize_row};
 use crate::dot::{
-    self, FloatFormat, IntegerFormat, MAX_COLUMNS, PACKED_COLUMNS, Packed, PartialSums,
+    self, FloatFormat, FloatScratch, IntegerFormat, MAX_COLUMNS, PACKED_COLUMNS, Packed,
+    PartialSums,
 };
 use crate::isa::Available;
 use crate::memory::{Matrix, TokenIds};
@@ -17,6 +18,8 @@ use crate::weight::{Format, Weight};
 const MANY_COLUMNS: usize = 4;
 /// Rows that are packed together: they stay in a core's own cache.
 const PACKED_ROWS: usize = 64;
+/// Columns that meet float rows together, once decoded.
+const FLOAT_COLUMNS: usize = 32;
 /// Chunks of rows are multiples of this many.
 const ROW_STEP: usize = 16;
 /// Weight bytes of a chunk of rows: large enough to hide the hand-out, small enough to balance.
@@ -43,6 +46,7 @@ pub(crate) fn chunk_rows(
 pub(crate) struct Scratch {
     packed: Packed,
     sums: PartialSums,
+    floats: FloatScratch,
     /// `[columns, rows]` of one call.
     out: Vec<f32>,
 }
@@ -69,7 +73,7 @@ impl IntegerRows<'_> {
         if n_columns >= MANY_COLUMNS && dot::has_packed(isa) {
             let chunks = self.bytes.chunks(PACKED_ROWS * self.row_bytes).enumerate();
             for (i, bytes) in chunks {
-                let Scratch { packed, sums, out } = scratch;
+                let Scratch { packed, sums, out, .. } = scratch;
                 dot::pack(isa, self.format, bytes, self.row_bytes, packed);
                 let n_rows = bytes.len() / self.row_bytes;
                 out.resize(out.len().max(PACKED_COLUMNS * n_rows), 0.0);
@@ -113,6 +117,21 @@ impl FloatRows<'_> {
         column: impl Fn(usize) -> &'x [f32],
         mut emit: impl FnMut(usize, usize, &[f32]),
     ) {
+        if n_columns >= MANY_COLUMNS && dot::has_float_tiles(isa, column(0).len()) {
+            for (i, bytes) in self.bytes.chunks(PACKED_ROWS * self.row_bytes).enumerate() {
+                let Scratch { floats, out, .. } = scratch;
+                let n_rows = bytes.len() / self.row_bytes;
+                out.resize(out.len().max(FLOAT_COLUMNS * n_rows), 0.0);
+                for_column_blocks::<_, FLOAT_COLUMNS>(n_columns, &column, |first, columns| {
+                    let out = &mut out[..columns.len() * n_rows];
+                    dot::dot_floats(isa, self.format, bytes, self.row_bytes, floats, columns, out);
+                    for (c, out) in out.chunks_exact(n_rows).enumerate() {
+                        emit(first + c, i * PACKED_ROWS, out);
+                    }
+                });
+            }
+            return;
+        }
         let n_rows = self.bytes.len() / self.row_bytes;
         scratch.out.resize(scratch.out.len().max(MAX_COLUMNS * n_rows), 0.0);
         for_column_blocks::<_, MAX_COLUMNS>(n_columns, &column, |first, columns| {
@@ -259,10 +278,11 @@ pub(crate) fn project(cpu: &mut Parts<'_>, out: &mut [f32], x: &Matrix, weight: 
     let isa = cpu.isa;
     if n >= 4 * cpu.pool.n_threads() {
         // Many tokens: an item reads all rows for some tokens.
-        let chunks = out.chunks_mut(MAX_COLUMNS * n_rows).enumerate();
+        let per_item = n.div_ceil(4 * cpu.pool.n_threads()).clamp(MAX_COLUMNS, FLOAT_COLUMNS);
+        let chunks = out.chunks_mut(per_item * n_rows).enumerate();
         cpu.pool.for_each(cpu.workers, chunks, |worker, (i, out)| {
             let rows = FloatRows { format, bytes: weight.rows(0, n_rows), row_bytes };
-            let column = |t: usize| x.row(MAX_COLUMNS * i + t);
+            let column = |t: usize| x.row(per_item * i + t);
             let n = out.len() / n_rows;
             rows.multiply(isa, &mut worker.scratch, n, column, |t, r, values| {
                 out[t * n_rows + r..][..values.len()].copy_from_slice(values);

@@ -148,11 +148,12 @@ struct Lanes([f32; 16]);
 pub(crate) struct PartialSums(Vec<Lanes>);
 
 impl PartialSums {
-    /// `n` registers of zeros.
-    fn zeros(&mut self, n: usize) -> &mut [Lanes] {
-        self.0.clear();
-        self.0.resize(n, Lanes([0.0; 16]));
-        &mut self.0
+    /// `n` registers whose contents mean nothing.
+    fn some(&mut self, n: usize) -> &mut [Lanes] {
+        if self.0.len() < n {
+            self.0.resize(n, Lanes([0.0; 16]));
+        }
+        &mut self.0[..n]
     }
 }
 
@@ -227,6 +228,46 @@ pub(crate) fn dot_float(
         // SAFETY: `isa` proves that the machine has it.
         Isa::Avx2 => unsafe { avx2::dot_float(format, weights, row_bytes, columns, out) },
         _ => scalar::dot_float(format, weights, row_bytes, columns, out),
+    }
+}
+
+/// Whether [`dot_floats`] exists for an instruction set and rows of `n_columns` weights.
+pub(crate) fn has_float_tiles(isa: Available, n_columns: usize) -> bool {
+    isa.isa() == Isa::Avx512 && n_columns.is_multiple_of(16)
+}
+
+/// What [`dot_floats`] works with.
+#[derive(Debug, Default)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "only AVX-512 has tiles of floats")
+)]
+pub(crate) struct FloatScratch {
+    /// A part of each row, as f32.
+    weights: Vec<f32>,
+    sums: PartialSums,
+}
+
+/// [`dot_float`] for any number of columns, where [`has_float_tiles`].
+pub(crate) fn dot_floats(
+    isa: Available,
+    format: FloatFormat,
+    weights: &[u8],
+    row_bytes: usize,
+    scratch: &mut FloatScratch,
+    columns: &[&[f32]],
+    out: &mut [f32],
+) {
+    let n_columns = row_bytes / format.weight_bytes();
+    assert!(has_float_tiles(isa, n_columns));
+    assert!(columns.iter().all(|column| column.len() == n_columns), "columns as long as rows");
+    assert!(weights.len().is_multiple_of(row_bytes), "whole rows");
+    assert_eq!(out.len(), columns.len() * (weights.len() / row_bytes));
+    #[cfg(target_arch = "x86_64")]
+    #[expect(unsafe_code, reason = "compiled for an instruction set")]
+    // SAFETY: `isa` proves that the machine has it.
+    unsafe {
+        avx512::dot_floats(format, weights, row_bytes, scratch, columns, out);
     }
 }
 

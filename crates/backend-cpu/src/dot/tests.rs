@@ -132,6 +132,13 @@ fn check_float(kind: TensorType, n_rows: usize, columns: usize) {
             dot_float(isa, format, &weights, row_bytes, &rows[..n_columns], &mut out);
             let message = format!("{kind} {isa:?}, {n_columns} columns of {columns}");
             assert_bits(&out, &expected[..out.len()], &message);
+            if has_float_tiles(isa, columns) {
+                let mut scratch = FloatScratch::default();
+                let rows = &rows[..n_columns];
+                out.fill(f32::NAN);
+                dot_floats(isa, format, &weights, row_bytes, &mut scratch, rows, &mut out);
+                assert_bits(&out, &expected[..out.len()], &format!("{message}, in tiles"));
+            }
         }
     }
 }
@@ -176,7 +183,7 @@ fn integer_kernels_give_the_bits_of_the_definition() {
 #[test]
 fn float_kernels_give_the_bits_of_the_definition() {
     for kind in FLOAT_TYPES {
-        for (n_rows, columns) in [(1, 1), (2, 15), (5, 32), (7, 47), (9, 80), (4, 509), (13, 1024)]
+        for (n_rows, columns) in [(1, 1), (2, 15), (5, 32), (7, 47), (9, 80), (4, 509), (13, 1040)]
         {
             check_float(kind, n_rows, columns);
         }

@@ -18,11 +18,13 @@ use super::Lane;
 use crate::activation::GROUP_LEN;
 
 mod float;
+mod float_tiles;
 mod packed;
 mod rows;
 mod unpack;
 
 pub(super) use float::dot_float;
+pub(super) use float_tiles::dot_floats;
 pub(super) use packed::{dot_packed, pack};
 pub(super) use rows::dot_integer;
 

@@ -65,15 +65,18 @@ fn pack_rows<const BYTES: usize>(
         let minimums = &mut packed.minimums[if has_mins { to.clone() } else { 0..0 }];
         for (g, out) in packed.groups[to].iter_mut().enumerate() {
             let rest = &row[g * BYTES..];
-            let group = match rest.first_chunk() {
-                Some(bytes) => {
-                    prefetch(bytes);
-                    unpack(bytes)
+            let last;
+            let bytes = match rest.first_chunk() {
+                Some(bytes) => bytes,
+                None => {
+                    last = filled(rest);
+                    &last
                 }
-                None => unpack(&filled(rest)),
             };
-            for (lane, codes) in out.codes.iter_mut().zip(group.codes) {
-                store_lane(lane, codes);
+            prefetch(bytes);
+            let group = unpack(bytes);
+            for k in 0..8 {
+                store_lane(&mut out.codes[k], group.codes[k]);
             }
             store_floats(&mut out.scales.0, group.scales);
             if has_mins {
@@ -119,7 +122,7 @@ fn tiles<const COLUMNS: usize, const MINS: bool>(
 ) {
     let (n_rows, n_groups) = (packed.n_rows, packed.n_groups);
     let n_tiles = n_rows.div_ceil(TILE_ROWS);
-    let sums = sums.zeros(n_tiles * COLUMNS * TILE_ROWS).as_chunks_mut::<TILE_ROWS>().0;
+    let sums = sums.some(n_tiles * COLUMNS * TILE_ROWS).as_chunks_mut::<TILE_ROWS>().0;
     let sums = sums.as_chunks_mut::<COLUMNS>().0;
     for first in (0..n_groups).step_by(NEAR_GROUPS) {
         let groups = first..n_groups.min(first + NEAR_GROUPS);
@@ -129,7 +132,7 @@ fn tiles<const COLUMNS: usize, const MINS: bool>(
             for g in groups.clone() {
                 let weights = rows.map(|row| &packed.groups[row + g]);
                 let columns = columns.map(|column| &column[g]);
-                add_tile::<COLUMNS, MINS>(weights, columns, packed.offset, sums);
+                add_tile::<COLUMNS, MINS>(weights, columns, packed.offset, g == 0, sums);
                 if MINS {
                     let minimums = rows.map(|row| &packed.minimums[row + g]);
                     take_minimums(minimums, columns, sums);
@@ -140,9 +143,13 @@ fn tiles<const COLUMNS: usize, const MINS: bool>(
     for (tile, sums) in sums.iter().enumerate() {
         let first = tile * TILE_ROWS;
         for (sums, out) in sums.iter().zip(out.chunks_exact_mut(n_rows)) {
-            let totals = sum_lanes_of_four(sums.each_ref().map(|sum| load_floats(&sum.0)));
-            let out = &mut out[first..n_rows.min(first + TILE_ROWS)];
-            out.copy_from_slice(&totals[..out.len()]);
+            let [a, b, c, d] = sums;
+            let (a, b) = (load_floats(&a.0), load_floats(&b.0));
+            let (c, d) = (load_floats(&c.0), load_floats(&d.0));
+            let totals = sum_lanes_of_four(a, b, c, d);
+            for (out, total) in out[first..].iter_mut().zip(totals) {
+                *out = total;
+            }
         }
     }
 }
@@ -154,33 +161,38 @@ fn add_tile<const COLUMNS: usize, const MINS: bool>(
     weights: [&PackedGroup; TILE_ROWS],
     columns: [&Group; COLUMNS],
     offset: i16,
+    is_first: bool,
     sums: &mut [[Lanes; TILE_ROWS]; COLUMNS],
 ) {
     let offset = _mm512_set1_epi16(-offset);
-    let mut integers = columns.map(|column| {
+    // Loops, not maps: what passes through a closure may pass through memory.
+    let mut integers = [[_mm512_setzero_si512(); TILE_ROWS]; COLUMNS];
+    if !MINS {
         // Formats with minimums have no offset.
-        let excess = if MINS {
-            _mm512_setzero_si512()
-        } else {
-            _mm512_madd_epi16(load_sums(&column.sums), offset)
-        };
-        [excess; TILE_ROWS]
-    });
+        for c in 0..COLUMNS {
+            let excess = _mm512_madd_epi16(load_sums(&columns[c].sums), offset);
+            integers[c] = [excess; TILE_ROWS];
+        }
+    }
     for k in 0..8 {
-        let weights = weights.map(|weights| load_64(&weights.codes[k].0));
+        let mut codes_of = [_mm512_setzero_si512(); TILE_ROWS];
+        for r in 0..TILE_ROWS {
+            codes_of[r] = load_64(&weights[r].codes[k].0);
+        }
         for c in 0..COLUMNS {
             let codes = load_codes(&columns[c].quads, k);
             for r in 0..TILE_ROWS {
-                integers[c][r] = _mm512_dpbusd_epi32(integers[c][r], weights[r], codes);
+                integers[c][r] = _mm512_dpbusd_epi32(integers[c][r], codes_of[r], codes);
             }
         }
     }
-    let weight_scales = weights.map(|weights| load_floats(&weights.scales.0));
+    // What is there before the first group means nothing.
+    let kept = if is_first { 0 } else { 0xffff };
     for c in 0..COLUMNS {
         let scales = load_floats(&columns[c].scales);
         for r in 0..TILE_ROWS {
-            let scale = _mm512_mul_ps(weight_scales[r], scales);
-            let sum = load_floats(&sums[c][r].0);
+            let scale = _mm512_mul_ps(load_floats(&weights[r].scales.0), scales);
+            let sum = _mm512_maskz_mov_ps(kept, load_floats(&sums[c][r].0));
             let sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(integers[c][r]), scale, sum);
             store_floats(&mut sums[c][r].0, sum);
         }
@@ -195,28 +207,31 @@ fn take_minimums<const COLUMNS: usize>(
     columns: [&Group; COLUMNS],
     sums: &mut [[Lanes; TILE_ROWS]; COLUMNS],
 ) {
-    let mins = minimums.map(|minimums| load_sums(&minimums.mins));
-    let min_scales = minimums.map(|minimums| load_floats(&minimums.scales.0));
     for c in 0..COLUMNS {
         let (codes, scales) = (load_sums(&columns[c].sums), load_floats(&columns[c].scales));
         for r in 0..TILE_ROWS {
-            let integers = _mm512_cvtepi32_ps(_mm512_madd_epi16(codes, mins[r]));
-            let scale = _mm512_mul_ps(min_scales[r], scales);
+            let integers =
+                _mm512_cvtepi32_ps(_mm512_madd_epi16(codes, load_sums(&minimums[r].mins)));
+            let scale = _mm512_mul_ps(load_floats(&minimums[r].scales.0), scales);
             let sum = _mm512_fnmadd_ps(integers, scale, load_floats(&sums[c][r].0));
             store_floats(&mut sums[c][r].0, sum);
         }
     }
 }
 
+/// The upper half of each of two registers, added to its lower half.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn halve(x: __m512, y: __m512) -> __m512 {
+    let low = _mm512_shuffle_f32x4::<0b01_00_01_00>(x, y);
+    let high = _mm512_shuffle_f32x4::<0b11_10_11_10>(x, y);
+    _mm512_add_ps(low, high)
+}
+
 /// Adds the 16 lanes of each register pairwise: halves onto each other until one is left.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-pub(super) fn sum_lanes_of_four([a, b, c, d]: [__m512; 4]) -> [f32; 4] {
-    let halve = |x, y| {
-        let low = _mm512_shuffle_f32x4::<0b01_00_01_00>(x, y);
-        let high = _mm512_shuffle_f32x4::<0b11_10_11_10>(x, y);
-        _mm512_add_ps(low, high)
-    };
+pub(super) fn sum_lanes_of_four(a: __m512, b: __m512, c: __m512, d: __m512) -> [f32; 4] {
     let (ab, cd) = (halve(a, b), halve(c, d));
     let even = _mm512_shuffle_f32x4::<0b10_00_10_00>(ab, cd);
     let odd = _mm512_shuffle_f32x4::<0b11_01_11_01>(ab, cd);

@@ -19,26 +19,28 @@ pub(super) const MXFP4_OFFSET: i16 = 12;
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 pub(super) fn quads_of_slots(slots: &[__m512i; 8]) -> [__m512i; 8] {
-    // [half of a group][j], lane l of 128 bits: quad j or 4 + j of four neighbouring blocks.
-    let turned = [0, 4].map(|i| {
-        let [a, b, c, d] = [slots[i], slots[i + 1], slots[i + 2], slots[i + 3]];
-        let (low_0, high_0) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-        let (low_1, high_1) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-        [
-            _mm512_unpacklo_epi64(low_0, low_1),
-            _mm512_unpackhi_epi64(low_0, low_1),
-            _mm512_unpacklo_epi64(high_0, high_1),
-            _mm512_unpackhi_epi64(high_0, high_1),
-        ]
-    });
-    std::array::from_fn(|k| {
-        let (first, second) = (turned[0][k % 4], turned[1][k % 4]);
-        if k < 4 {
-            _mm512_shuffle_i32x4::<0b10_00_10_00>(first, second)
-        } else {
-            _mm512_shuffle_i32x4::<0b11_01_11_01>(first, second)
-        }
-    })
+    let mut quads = [_mm512_setzero_si512(); 8];
+    let [a, b, c, d, e, f, g, h] = *slots;
+    let (first, second) = (turn([a, b, c, d]), turn([e, f, g, h]));
+    for k in 0..4 {
+        quads[k] = _mm512_shuffle_i32x4::<0b10_00_10_00>(first[k], second[k]);
+        quads[k + 4] = _mm512_shuffle_i32x4::<0b11_01_11_01>(first[k], second[k]);
+    }
+    quads
+}
+
+/// Of four slots: register `j` has quad `j` or `4 + j` of four neighbouring blocks in each 128 bits.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn turn([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
+    let (low_0, high_0) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let (low_1, high_1) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    [
+        _mm512_unpacklo_epi64(low_0, low_1),
+        _mm512_unpackhi_epi64(low_0, low_1),
+        _mm512_unpacklo_epi64(high_0, high_1),
+        _mm512_unpackhi_epi64(high_0, high_1),
+    ]
 }
 
 #[inline]
@@ -95,18 +97,20 @@ pub(super) fn unpack_q2_k(bytes: &[u8; IntegerFormat::Q2K.group_bytes()]) -> Unp
     let (q_0, q_1) = (q(0), q(1));
     let (products_0, products_1) = (products(0), products(1));
     let even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-    let tables = [0, 1].map(|half| {
-        let ids = _mm512_add_epi32(even, _mm512_set1_epi32(half));
-        _mm512_permutex2var_epi32(products_0, ids, products_1)
-    });
+    let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    let tables = [
+        _mm512_permutex2var_epi32(products_0, even, products_1),
+        _mm512_permutex2var_epi32(products_0, odd, products_1),
+    ];
     let (words, shifts) = (load_integers(&Q2_K_WORDS), load_integers(&Q2_K_SHIFTS));
     let own = load_integers(&Q2_K_TABLES);
-    let codes = std::array::from_fn(|j| {
+    let mut codes = [_mm512_setzero_si512(); 8];
+    for (j, codes) in codes.iter_mut().enumerate() {
         let ids = _mm512_add_epi32(words, _mm512_set1_epi32(j as i32));
         let q = _mm512_srlv_epi32(_mm512_permutex2var_epi32(q_0, ids, q_1), shifts);
         let ids = _mm512_ternarylogic_epi32::<0xf8>(own, q, _mm512_set1_epi8(3));
-        _mm512_shuffle_epi8(tables[j / 4], ids)
-    });
+        *codes = _mm512_shuffle_epi8(tables[j / 4], ids);
+    }
     let mins = _mm256_inserti128_si256::<1>(
         _mm256_castsi128_si256(load_16(at(&blocks[0], q2_k::SCALES_OFFSET))),
         load_16(at(&blocks[1], q2_k::SCALES_OFFSET)),
@@ -266,17 +270,18 @@ pub(super) fn unpack_iq2_xxs(bytes: &[u8; IntegerFormat::Iq2Xxs.group_bytes()]) 
     let odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
     let ids = _mm512_permutex2var_epi32(first, even, second);
     let words = _mm512_permutex2var_epi32(first, odd, second);
-    let digits = [0, 1].map(|half: usize| look_up(&IQ2_XXS_DIGITS[half], ids));
+    let digits = [look_up(&IQ2_XXS_DIGITS[0], ids), look_up(&IQ2_XXS_DIGITS[1], ids)];
     let signs = with_parities(words);
     let values = load_64(&IQ2_XXS_VALUES);
     let sign_bit = _mm512_set1_epi8(4);
-    let codes = std::array::from_fn(|k| {
+    let mut codes = [_mm512_setzero_si512(); 8];
+    for (k, codes) in codes.iter_mut().enumerate() {
         let shifts = load_64(&IQ2_XXS_DIGIT_SHIFTS[k / 2]);
         let digits = _mm512_multishift_epi64_epi8(shifts, digits[k % 2]);
         let signs = _mm512_multishift_epi64_epi8(load_64(&IQ2_XXS_SIGN_SHIFTS[k]), signs);
         let ids = _mm512_ternarylogic_epi32::<0xca>(sign_bit, signs, digits);
-        _mm512_permutexvar_epi8(ids, values)
-    });
+        *codes = _mm512_permutexvar_epi8(ids, values);
+    }
     let factors = _mm512_cvtepi32_ps(_mm512_srli_epi32::<28>(words));
     let factors = _mm512_add_ps(factors, _mm512_set1_ps(0.5));
     let d = |s: usize| f16_at(&blocks[s], iq2_xxs::D_OFFSET) * 0.25;
