@@ -7,7 +7,7 @@ use backend::kv_row::{FP8_GROUP, KvKind, KvLayout, KvRounding};
 use gguf::blocks::small_floats::e8m0_to_f32;
 use half::f16;
 
-use crate::isa::per_isa;
+use crate::isa::{Available, Isa, per_isa};
 
 /// Partial sums of a reduction.
 pub(crate) const LANES: usize = 32;
@@ -138,52 +138,14 @@ per_isa! {
         sum_lanes(lanes)
     }
 
-    /// `out[h] += sum over r of weights[h][r] * rows[r]`: heads `[n, dim]`, rows `[_, dim]`,
-    /// weights `[n, stride]` of which the first `n_rows` count.
-    fn add_weighted_rows(out: &mut [f32], weights: &[f32], stride: usize, rows: &[f32], n_rows: usize, dim: usize) {
-        const HEADS: usize = 4;
-        const TILE: usize = 32;
-        let n_tiled = dim / TILE * TILE;
-        let weights = &weights[..out.len() / dim * stride];
-        for first in (0..n_tiled).step_by(TILE) {
-            let mut heads = out.chunks_exact_mut(HEADS * dim);
-            let mut heads_weights = weights.chunks_exact(HEADS * stride);
-            for (out, weights) in heads.by_ref().zip(heads_weights.by_ref()) {
-                let mut sums = [[0.0_f32; TILE]; HEADS];
-                for h in 0..HEADS {
-                    sums[h].copy_from_slice(&out[h * dim + first..][..TILE]);
-                }
-                for r in 0..n_rows {
-                    let row: &[f32; TILE] = rows[r * dim + first..].first_chunk().expect("a tile");
-                    for h in 0..HEADS {
-                        let weight = weights[h * stride + r];
-                        for i in 0..TILE {
-                            sums[h][i] = weight.mul_add(row[i], sums[h][i]);
-                        }
-                    }
-                }
-                for h in 0..HEADS {
-                    out[h * dim + first..][..TILE].copy_from_slice(&sums[h]);
-                }
-            }
-            let rest = heads.into_remainder().chunks_exact_mut(dim);
-            for (out, weights) in rest.zip(heads_weights.remainder().chunks_exact(stride)) {
-                for (r, weight) in weights[..n_rows].iter().enumerate() {
-                    let row = &rows[r * dim + first..][..TILE];
-                    for (out, v) in out[first..first + TILE].iter_mut().zip(row) {
-                        *out = weight.mul_add(*v, *out);
-                    }
-                }
-            }
-        }
-        for (out, weights) in out.chunks_exact_mut(dim).zip(weights.chunks_exact(stride)) {
-            for (r, weight) in weights[..n_rows].iter().enumerate() {
-                let row = &rows[r * dim..(r + 1) * dim];
-                for (out, v) in out[n_tiled..].iter_mut().zip(&row[n_tiled..]) {
-                    *out = weight.mul_add(*v, *out);
-                }
-            }
-        }
+    /// [`add_weighted_rows`] for registers of 64 bytes.
+    fn add_weighted_rows_wide(out: &mut [f32], weights: &[f32], stride: usize, rows: &[f32], dim: usize) {
+        weighted_rows::<4, 64>(out, weights, stride, rows, dim);
+    }
+
+    /// [`add_weighted_rows`] for smaller registers.
+    fn add_weighted_rows_narrow(out: &mut [f32], weights: &[f32], stride: usize, rows: &[f32], dim: usize) {
+        weighted_rows::<2, 32>(out, weights, stride, rows, dim);
     }
 
     /// Per channel, the softmax of `scores` weighs `values`; both are `entries` rows of `out`'s
@@ -223,6 +185,70 @@ per_isa! {
         }
         for (out, two) in rotated.iter_mut().zip(rotary.as_chunks::<2>().0) {
             *out = f16::from_le_bytes(*two).to_f32();
+        }
+    }
+}
+
+/// `out[h] += sum over r of weights[h][r] * rows[r]`: heads `[n, dim]`, rows `[_, dim]`, weights
+/// `[n, stride]`, of which the first count.
+pub(crate) fn add_weighted_rows(
+    isa: Available,
+    out: &mut [f32],
+    weights: &[f32],
+    stride: usize,
+    rows: &[f32],
+    dim: usize,
+) {
+    match isa.isa() {
+        Isa::Avx512 => add_weighted_rows_wide(isa, out, weights, stride, rows, dim),
+        _ => add_weighted_rows_narrow(isa, out, weights, stride, rows, dim),
+    }
+}
+
+/// Tiles of `HEADS` heads and `TILE` channels, whose sums stay in registers.
+#[inline(always)]
+fn weighted_rows<const HEADS: usize, const TILE: usize>(
+    out: &mut [f32],
+    weights: &[f32],
+    stride: usize,
+    rows: &[f32],
+    dim: usize,
+) {
+    let n_heads = out.len() / dim;
+    let n_rows = rows.len() / dim;
+    let weights = &weights[..n_heads * stride];
+    let (tiled_heads, tiled_dim) = (n_heads / HEADS * HEADS, dim / TILE * TILE);
+    for first in (0..tiled_dim).step_by(TILE) {
+        let heads = out.chunks_exact_mut(HEADS * dim).zip(weights.chunks_exact(HEADS * stride));
+        for (out, weights) in heads {
+            let weights: [&[f32]; HEADS] =
+                std::array::from_fn(|h| &weights[h * stride..][..n_rows]);
+            let mut sums = [[0.0_f32; TILE]; HEADS];
+            for h in 0..HEADS {
+                sums[h].copy_from_slice(&out[h * dim + first..][..TILE]);
+            }
+            for (r, row) in rows.chunks_exact(dim).enumerate() {
+                let row: &[f32; TILE] = row[first..].first_chunk().expect("a tile");
+                for h in 0..HEADS {
+                    let weight = weights[h][r];
+                    for i in 0..TILE {
+                        sums[h][i] = weight.mul_add(row[i], sums[h][i]);
+                    }
+                }
+            }
+            for h in 0..HEADS {
+                out[h * dim + first..][..TILE].copy_from_slice(&sums[h]);
+            }
+        }
+    }
+    // What tiles leave: the last channels, and all channels of the last heads.
+    let heads = out.chunks_exact_mut(dim).zip(weights.chunks_exact(stride)).enumerate();
+    for (h, (out, weights)) in heads {
+        let first = if h < tiled_heads { tiled_dim } else { 0 };
+        for (row, weight) in rows.chunks_exact(dim).zip(weights) {
+            for (out, v) in out[first..].iter_mut().zip(&row[first..]) {
+                *out = weight.mul_add(*v, *out);
+            }
         }
     }
 }
