@@ -1,9 +1,10 @@
 //! Activations rounded to eight bits, as the integer kernels take them.
 //!
 //! A row is cut into blocks of 32 values with one f32 scale each, and blocks into groups of 16,
-//! the last one filled up with zeros. Codes lie in the order in which kernels meet them: slots of
-//! two blocks, `b` and `b + 4` within each half of a group, because that is how weights of all
-//! formats unpack into 64-byte registers.
+//! the last one filled up with zeros. Codes lie in the two orders in which kernels meet them: slots
+//! of two blocks, `b` and `b + 4` within each half of a group, because that is how weights of most
+//! formats unpack into 64-byte registers; and quads, one register for the same four values of every
+//! block.
 
 use crate::isa::per_isa;
 
@@ -24,10 +25,10 @@ pub(crate) const fn slot(b: usize) -> usize {
     b / 8 * 8 + b % 4 * 2 + b % 8 / 4
 }
 
-/// Where octet `k` of block `b` lies among a group's octets: 64-byte registers hold octet `k` of
-/// blocks 0, 1, 4, 5, 8, 9, 12, 13 or of the others.
-pub(crate) const fn octet_slot(b: usize, k: usize) -> usize {
-    16 * k + b % 4 / 2 * 8 + b / 4 * 2 + b % 2
+/// Where quad `k` of block `b` lies among a group's quads: a 64-byte register holds the same quad
+/// of all blocks.
+pub(crate) const fn quad_slot(b: usize, k: usize) -> usize {
+    GROUP_BLOCKS * k + b
 }
 
 /// 16 blocks of one row.
@@ -36,9 +37,9 @@ pub(crate) const fn octet_slot(b: usize, k: usize) -> usize {
 pub(crate) struct Group {
     /// Integers in `-127..=127`, block `b` from `32 * slot(b)` on.
     pub(crate) codes: [i8; GROUP_LEN],
-    /// The same integers as octets, eight to a run of eight weights, for formats that make weights
-    /// so: octet `k` of block `b` from `8 * octet_slot(b, k)` on.
-    pub(crate) octets: [i8; GROUP_LEN],
+    /// The same integers as quads: quad `k` of block `b` from `4 * quad_slot(b, k)` on. Products
+    /// with weights in this order need no folding.
+    pub(crate) quads: [i8; GROUP_LEN],
     /// By block: a value is its code times this.
     pub(crate) scales: [f32; GROUP_BLOCKS],
     /// By block: the sums of its first and last 16 codes.
@@ -48,7 +49,7 @@ pub(crate) struct Group {
 impl Group {
     const ZERO: Self = Self {
         codes: [0; GROUP_LEN],
-        octets: [0; GROUP_LEN],
+        quads: [0; GROUP_LEN],
         scales: [0.0; GROUP_BLOCKS],
         sums: [[0; 2]; GROUP_BLOCKS],
     };
@@ -108,8 +109,8 @@ per_isa! {
                 for (code, v) in codes.iter_mut().zip(&block) {
                     *code = (v * inverse + ROUND).to_bits() as i8;
                 }
-                for (k, octet) in codes.as_chunks::<8>().0.iter().enumerate() {
-                    group.octets.as_chunks_mut::<8>().0[octet_slot(b, k)] = *octet;
+                for (k, quad) in codes.as_chunks::<4>().0.iter().enumerate() {
+                    group.quads.as_chunks_mut::<4>().0[quad_slot(b, k)] = *quad;
                 }
                 group.scales[b] = scale;
                 let sum = |half: &[i8]| half.iter().map(|code| i16::from(*code)).sum();

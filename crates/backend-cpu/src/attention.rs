@@ -155,7 +155,8 @@ fn attend_heads(
                 vector::scale(isa, out, shrink);
             }
         }
-        vector::add_weighted_rows(isa, out, scores, BLOCK_ROWS, rows, n, head_dim);
+        let rows = &rows[..n * head_dim];
+        vector::add_weighted_rows(isa, out, scores, BLOCK_ROWS, rows, head_dim);
     }
     for (out, denominator) in out.chunks_exact_mut(head_dim).zip(denominators) {
         vector::scale(isa, out, 1.0 / *denominator);

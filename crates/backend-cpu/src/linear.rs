@@ -4,40 +4,49 @@
 //! columns at once. Activations are rounded once per input, token by token.
 
 use crate::activation::{Group, Quantized, quantize_row};
-use crate::dot::{self, FloatFormat, IntegerFormat, MAX_COLUMNS, PANEL_ROWS, Panel};
+use crate::dot::{
+    self, FloatFormat, FloatScratch, IntegerFormat, MAX_COLUMNS, PACKED_COLUMNS, Packed,
+    PartialSums,
+};
 use crate::isa::Available;
 use crate::memory::{Matrix, TokenIds};
 use crate::parts::{PARALLEL_VALUES, Parts};
 use crate::pool::{Tile, Tiles};
 use crate::weight::{Format, Weight};
 
-/// Columns from which a panel is worth its unpacking.
-const PANEL_COLUMNS: usize = 12;
-/// Panels that meet a block of columns together: as many as stay in a core's own cache.
-const PANELS: usize = 4;
+/// Columns from which it is worth packing rows.
+const MANY_COLUMNS: usize = 4;
+/// Rows that are packed together: they stay in a core's own cache.
+const PACKED_ROWS: usize = 64;
+/// Columns that meet float rows together, once decoded.
+const FLOAT_COLUMNS: usize = 32;
+/// Chunks of rows are multiples of this many.
+const ROW_STEP: usize = 16;
 /// Weight bytes of a chunk of rows: large enough to hide the hand-out, small enough to balance.
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// Rows of one item of work, of `n_rows` of `row_bytes` bytes for `n_columns` columns: whole panels.
+/// Rows of one item of work, of `n_rows` of `row_bytes` bytes for `n_columns` columns.
 pub(crate) fn chunk_rows(
     n_rows: usize,
     row_bytes: usize,
     n_columns: usize,
     n_threads: usize,
 ) -> usize {
-    if n_columns >= PANEL_COLUMNS {
-        let by_balance = (n_rows / (4 * n_threads)).next_multiple_of(PANEL_ROWS);
-        return by_balance.clamp(PANEL_ROWS, PANELS * PANEL_ROWS);
+    if n_columns >= MANY_COLUMNS {
+        let by_balance = (n_rows / (4 * n_threads)).next_multiple_of(ROW_STEP);
+        return by_balance.clamp(ROW_STEP, PACKED_ROWS);
     }
     let by_size = CHUNK_BYTES / row_bytes;
     let by_balance = n_rows / (4 * n_threads);
-    by_size.min(by_balance).next_multiple_of(PANEL_ROWS).max(PANEL_ROWS)
+    by_size.min(by_balance).next_multiple_of(ROW_STEP).max(ROW_STEP)
 }
 
 /// Scratch of one thread for products.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    panels: [Panel; PANELS],
+    packed: Packed,
+    sums: PartialSums,
+    floats: FloatScratch,
     /// `[columns, rows]` of one call.
     out: Vec<f32>,
 }
@@ -61,39 +70,30 @@ impl IntegerRows<'_> {
         column: impl Fn(usize) -> &'x [Group],
         mut emit: impl FnMut(usize, usize, &[f32]),
     ) {
-        let n_rows = self.bytes.len() / self.row_bytes;
-        let mut done = 0;
-        if n_columns >= PANEL_COLUMNS && dot::has_panels(isa) {
-            let panel_bytes = PANEL_ROWS * self.row_bytes;
-            let whole = &self.bytes[..n_rows / PANEL_ROWS * panel_bytes];
-            for bytes in whole.chunks(PANELS * panel_bytes) {
-                let panels = &mut scratch.panels[..bytes.len() / panel_bytes];
-                for (panel, bytes) in panels.iter_mut().zip(bytes.chunks_exact(panel_bytes)) {
-                    dot::pack_panel(isa, self.format, bytes, self.row_bytes, panel);
-                }
-                for_column_blocks(n_columns, &column, |first, columns| {
-                    for (i, panel) in panels.iter().enumerate() {
-                        let mut out = [[0.0; PANEL_ROWS]; MAX_COLUMNS];
-                        dot::dot_panel(isa, panel, columns, &mut out[..columns.len()]);
-                        for (c, out) in out[..columns.len()].iter().enumerate() {
-                            emit(first + c, done + i * PANEL_ROWS, out);
-                        }
+        if n_columns >= MANY_COLUMNS && dot::has_packed(isa) {
+            let chunks = self.bytes.chunks(PACKED_ROWS * self.row_bytes).enumerate();
+            for (i, bytes) in chunks {
+                let Scratch { packed, sums, out, .. } = scratch;
+                dot::pack(isa, self.format, bytes, self.row_bytes, packed);
+                let n_rows = bytes.len() / self.row_bytes;
+                out.resize(out.len().max(PACKED_COLUMNS * n_rows), 0.0);
+                for_column_blocks::<_, PACKED_COLUMNS>(n_columns, &column, |first, columns| {
+                    let out = &mut out[..columns.len() * n_rows];
+                    dot::dot_packed(isa, packed, sums, columns, out);
+                    for (c, out) in out.chunks_exact(n_rows).enumerate() {
+                        emit(first + c, i * PACKED_ROWS, out);
                     }
                 });
-                done += panels.len() * PANEL_ROWS;
             }
-        }
-        if done == n_rows {
             return;
         }
-        let bytes = &self.bytes[done * self.row_bytes..];
-        let n_rows = n_rows - done;
+        let n_rows = self.bytes.len() / self.row_bytes;
         scratch.out.resize(scratch.out.len().max(MAX_COLUMNS * n_rows), 0.0);
-        for_column_blocks(n_columns, &column, |first, columns| {
+        for_column_blocks::<_, MAX_COLUMNS>(n_columns, &column, |first, columns| {
             let out = &mut scratch.out[..columns.len() * n_rows];
-            dot::dot_integer(isa, self.format, bytes, self.row_bytes, columns, out);
+            dot::dot_integer(isa, self.format, self.bytes, self.row_bytes, columns, out);
             for (c, out) in out.chunks_exact(n_rows).enumerate() {
-                emit(first + c, done, out);
+                emit(first + c, 0, out);
             }
         });
     }
@@ -117,9 +117,24 @@ impl FloatRows<'_> {
         column: impl Fn(usize) -> &'x [f32],
         mut emit: impl FnMut(usize, usize, &[f32]),
     ) {
+        if n_columns >= MANY_COLUMNS && dot::has_float_tiles(isa, column(0).len()) {
+            for (i, bytes) in self.bytes.chunks(PACKED_ROWS * self.row_bytes).enumerate() {
+                let Scratch { floats, out, .. } = scratch;
+                let n_rows = bytes.len() / self.row_bytes;
+                out.resize(out.len().max(FLOAT_COLUMNS * n_rows), 0.0);
+                for_column_blocks::<_, FLOAT_COLUMNS>(n_columns, &column, |first, columns| {
+                    let out = &mut out[..columns.len() * n_rows];
+                    dot::dot_floats(isa, self.format, bytes, self.row_bytes, floats, columns, out);
+                    for (c, out) in out.chunks_exact(n_rows).enumerate() {
+                        emit(first + c, i * PACKED_ROWS, out);
+                    }
+                });
+            }
+            return;
+        }
         let n_rows = self.bytes.len() / self.row_bytes;
         scratch.out.resize(scratch.out.len().max(MAX_COLUMNS * n_rows), 0.0);
-        for_column_blocks(n_columns, &column, |first, columns| {
+        for_column_blocks::<_, MAX_COLUMNS>(n_columns, &column, |first, columns| {
             let out = &mut scratch.out[..columns.len() * n_rows];
             dot::dot_float(isa, self.format, self.bytes, self.row_bytes, columns, out);
             for (c, out) in out.chunks_exact(n_rows).enumerate() {
@@ -129,15 +144,17 @@ impl FloatRows<'_> {
     }
 }
 
-/// Calls `each` with a first column and up to [`MAX_COLUMNS`] columns from there.
-fn for_column_blocks<'x, X: 'x>(
+/// Calls `each` with a first column and up to `N` columns from there, about equally many each time.
+fn for_column_blocks<'x, X: 'x, const N: usize>(
     n_columns: usize,
     column: &impl Fn(usize) -> &'x [X],
     mut each: impl FnMut(usize, &[&'x [X]]),
 ) {
-    for first in (0..n_columns).step_by(MAX_COLUMNS) {
-        let n = MAX_COLUMNS.min(n_columns - first);
-        let columns: [&[X]; MAX_COLUMNS] = std::array::from_fn(|c| column(first + c.min(n - 1)));
+    let n_blocks = n_columns.div_ceil(N);
+    for block in 0..n_blocks {
+        let first = block * n_columns / n_blocks;
+        let n = (block + 1) * n_columns / n_blocks - first;
+        let columns: [&[X]; N] = std::array::from_fn(|c| column(first + c.min(n - 1)));
         each(first, &columns[..n]);
     }
 }
@@ -204,7 +221,7 @@ pub(crate) fn grouped_matmul(
     let wanted = chunk_rows(rows_per_group, weight.row_bytes(), n, cpu.pool.n_threads());
     // A chunk must not cross groups.
     let fits = |chunk: &usize| rows_per_group.is_multiple_of(*chunk);
-    let chunk = (1..=wanted / PANEL_ROWS).rev().map(|panels| panels * PANEL_ROWS).find(fits);
+    let chunk = (1..=wanted / ROW_STEP).rev().map(|steps| steps * ROW_STEP).find(fits);
     let tiles = Tiles::new(out.values_mut(), width, chunk.unwrap_or(rows_per_group));
     cpu.pool.for_each(cpu.workers, tiles, |worker, tile| {
         let group = tile.columns().start / rows_per_group;
@@ -261,10 +278,11 @@ pub(crate) fn project(cpu: &mut Parts<'_>, out: &mut [f32], x: &Matrix, weight: 
     let isa = cpu.isa;
     if n >= 4 * cpu.pool.n_threads() {
         // Many tokens: an item reads all rows for some tokens.
-        let chunks = out.chunks_mut(MAX_COLUMNS * n_rows).enumerate();
+        let per_item = n.div_ceil(4 * cpu.pool.n_threads()).clamp(MAX_COLUMNS, FLOAT_COLUMNS);
+        let chunks = out.chunks_mut(per_item * n_rows).enumerate();
         cpu.pool.for_each(cpu.workers, chunks, |worker, (i, out)| {
             let rows = FloatRows { format, bytes: weight.rows(0, n_rows), row_bytes };
-            let column = |t: usize| x.row(MAX_COLUMNS * i + t);
+            let column = |t: usize| x.row(per_item * i + t);
             let n = out.len() / n_rows;
             rows.multiply(isa, &mut worker.scratch, n, column, |t, r, values| {
                 out[t * n_rows + r..][..values.len()].copy_from_slice(values);

@@ -4,10 +4,10 @@
 //! element `i` in lane `i % LANES`, which are then added pairwise.
 
 use backend::kv_row::{FP8_GROUP, KvKind, KvLayout, KvRounding};
-use gguf::blocks::small_floats::{e4m3_to_f32, e8m0_to_f32};
+use gguf::blocks::small_floats::e8m0_to_f32;
 use half::f16;
 
-use crate::isa::per_isa;
+use crate::isa::{Available, Isa, per_isa};
 
 /// Partial sums of a reduction.
 pub(crate) const LANES: usize = 32;
@@ -138,32 +138,14 @@ per_isa! {
         sum_lanes(lanes)
     }
 
-    /// `out[h] += sum over r of weights[h][r] * rows[r]`: heads `[n, dim]`, rows `[_, dim]`,
-    /// weights `[n, stride]` of which the first `n_rows` count.
-    fn add_weighted_rows(out: &mut [f32], weights: &[f32], stride: usize, rows: &[f32], n_rows: usize, dim: usize) {
-        const TILE: usize = 64;
-        for first in (0..dim).step_by(TILE) {
-            for (out, weights) in out.chunks_exact_mut(dim).zip(weights.chunks_exact(stride)) {
-                if first + TILE <= dim {
-                    let out: &mut [f32; TILE] = (&mut out[first..first + TILE]).try_into().expect("a tile");
-                    let mut sums = *out;
-                    for (r, weight) in weights[..n_rows].iter().enumerate() {
-                        let row: &[f32; TILE] =
-                            (&rows[r * dim + first..][..TILE]).try_into().expect("a tile");
-                        for i in 0..TILE {
-                            sums[i] = weight.mul_add(row[i], sums[i]);
-                        }
-                    }
-                    *out = sums;
-                } else {
-                    for (r, weight) in weights[..n_rows].iter().enumerate() {
-                        for (out, v) in out[first..].iter_mut().zip(&rows[r * dim + first..(r + 1) * dim]) {
-                            *out = weight.mul_add(*v, *out);
-                        }
-                    }
-                }
-            }
-        }
+    /// [`add_weighted_rows`] for registers of 64 bytes.
+    fn add_weighted_rows_wide(out: &mut [f32], weights: &[f32], stride: usize, rows: &[f32], dim: usize) {
+        weighted_rows::<4, 64>(out, weights, stride, rows, dim);
+    }
+
+    /// [`add_weighted_rows`] for smaller registers.
+    fn add_weighted_rows_narrow(out: &mut [f32], weights: &[f32], stride: usize, rows: &[f32], dim: usize) {
+        weighted_rows::<2, 32>(out, weights, stride, rows, dim);
     }
 
     /// Per channel, the softmax of `scores` weighs `values`; both are `entries` rows of `out`'s
@@ -198,7 +180,7 @@ per_isa! {
         for ((out, codes), scale) in groups.zip(scales) {
             let scale = e8m0_to_f32(*scale);
             for (out, code) in out.iter_mut().zip(codes) {
-                *out = E4M3[usize::from(*code)] * scale;
+                *out = e4m3(*code) * scale;
             }
         }
         for (out, two) in rotated.iter_mut().zip(rotary.as_chunks::<2>().0) {
@@ -207,20 +189,97 @@ per_isa! {
     }
 }
 
-/// Values of all E4M3 codes.
-static E4M3: [f32; 256] = {
-    let mut values = [0.0; 256];
-    let mut code = 0;
-    while code < 256 {
-        values[code] = e4m3_to_f32(code as u8);
-        code += 1;
+/// `out[h] += sum over r of weights[h][r] * rows[r]`: heads `[n, dim]`, rows `[_, dim]`, weights
+/// `[n, stride]`, of which the first count.
+pub(crate) fn add_weighted_rows(
+    isa: Available,
+    out: &mut [f32],
+    weights: &[f32],
+    stride: usize,
+    rows: &[f32],
+    dim: usize,
+) {
+    match isa.isa() {
+        Isa::Avx512 => add_weighted_rows_wide(isa, out, weights, stride, rows, dim),
+        _ => add_weighted_rows_narrow(isa, out, weights, stride, rows, dim),
     }
-    values
-};
+}
+
+/// Tiles of `HEADS` heads and `TILE` channels, whose sums stay in registers.
+#[inline(always)]
+fn weighted_rows<const HEADS: usize, const TILE: usize>(
+    out: &mut [f32],
+    weights: &[f32],
+    stride: usize,
+    rows: &[f32],
+    dim: usize,
+) {
+    let n_heads = out.len() / dim;
+    let n_rows = rows.len() / dim;
+    let weights = &weights[..n_heads * stride];
+    let (tiled_heads, tiled_dim) = (n_heads / HEADS * HEADS, dim / TILE * TILE);
+    for first in (0..tiled_dim).step_by(TILE) {
+        let heads = out.chunks_exact_mut(HEADS * dim).zip(weights.chunks_exact(HEADS * stride));
+        for (out, weights) in heads {
+            let weights: [&[f32]; HEADS] =
+                std::array::from_fn(|h| &weights[h * stride..][..n_rows]);
+            let mut sums = [[0.0_f32; TILE]; HEADS];
+            for h in 0..HEADS {
+                sums[h].copy_from_slice(&out[h * dim + first..][..TILE]);
+            }
+            for (r, row) in rows.chunks_exact(dim).enumerate() {
+                let row: &[f32; TILE] = row[first..].first_chunk().expect("a tile");
+                for h in 0..HEADS {
+                    let weight = weights[h][r];
+                    for i in 0..TILE {
+                        sums[h][i] = weight.mul_add(row[i], sums[h][i]);
+                    }
+                }
+            }
+            for h in 0..HEADS {
+                out[h * dim + first..][..TILE].copy_from_slice(&sums[h]);
+            }
+        }
+    }
+    // What tiles leave: the last channels, and all channels of the last heads.
+    let heads = out.chunks_exact_mut(dim).zip(weights.chunks_exact(stride)).enumerate();
+    for (h, (out, weights)) in heads {
+        let first = if h < tiled_heads { tiled_dim } else { 0 };
+        for (row, weight) in rows.chunks_exact(dim).zip(weights) {
+            for (out, v) in out[first..].iter_mut().zip(&row[first..]) {
+                *out = weight.mul_add(*v, *out);
+            }
+        }
+    }
+}
+
+/// Value of an E4M3 code, without a branch or a table.
+#[inline]
+fn e4m3(code: u8) -> f32 {
+    let magnitude = u32::from(code & 0x7f);
+    // Exponents have a bias of 7 here and of 127 there; below the first normal value come the
+    // multiples of 2^-9.
+    let normal = (magnitude << 20) + ((127 - 7) << 23);
+    let subnormal = (magnitude as i32 as f32 * (1.0 / 512.0)).to_bits();
+    let bits = if magnitude < 8 { subnormal } else { normal };
+    let bits = if magnitude == 0x7f { f32::NAN.to_bits() } else { bits };
+    f32::from_bits(bits | u32::from(code & 0x80) << 24)
+}
 
 #[cfg(test)]
 mod tests {
+    use gguf::blocks::small_floats::e4m3_to_f32;
+
     use super::*;
+
+    /// Oracle: gguf's decoder, which follows the format's definition.
+    #[test]
+    fn e4m3_values_are_those_of_the_format() {
+        for code in 0..=255 {
+            let (found, expected) = (e4m3(code), e4m3_to_f32(code));
+            assert!(found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan());
+        }
+    }
 
     /// Oracle: the standard library's exponential in f64.
     #[test]

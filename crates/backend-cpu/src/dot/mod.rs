@@ -10,9 +10,8 @@
 //! * **Float formats** meet f32 activations: element `i` goes to partial sum `i % 32` by fma.
 //!
 //! So a result depends on its row and its column alone: not on how many there are, nor on which
-//! kernel computed it. Three shapes exist: one row at a time for one to eight columns, whose
-//! weights are unpacked once per row; and, where an instruction set has it, a panel of 16 rows,
-//! unpacked once for any number of columns.
+//! kernel computed it. Two shapes exist: rows in place, for one to eight columns; and, where an
+//! instruction set has it, packed rows, unpacked once for any number of columns.
 //!
 //! Refuses: threads, and knowing what the rows are for.
 
@@ -32,8 +31,8 @@ use crate::isa::{Available, Isa};
 
 /// Most columns of one call.
 pub(crate) const MAX_COLUMNS: usize = 8;
-/// Rows of a panel.
-pub(crate) const PANEL_ROWS: usize = 16;
+/// Most columns that meet packed rows in one call.
+pub(crate) const PACKED_COLUMNS: usize = 6;
 
 /// Formats whose weights are small integers with scales.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,24 +97,40 @@ impl FloatFormat {
     }
 }
 
-/// 16 weight rows, unpacked so that one register holds four weights of each row.
+/// Rows of weights, unpacked once for any number of columns.
 #[derive(Debug, Default)]
 #[cfg_attr(
     not(target_arch = "x86_64"),
-    expect(dead_code, reason = "only AVX-512 has kernels that read a panel")
+    expect(dead_code, reason = "only AVX-512 has kernels that read packed rows")
 )]
-pub(crate) struct Panel {
-    /// By group, then by block, then by quad of weights: 16 rows of four codes.
-    codes: Vec<Lane>,
-    /// By group, then by block: 16 scales.
-    scales: Vec<[f32; PANEL_ROWS]>,
-    /// The same: 16 scales of minimums. Zero in formats without.
-    min_scales: Vec<[f32; PANEL_ROWS]>,
-    /// The same: 16 pairs of minimums.
-    mins: Vec<[[i16; 2]; PANEL_ROWS]>,
+pub(crate) struct Packed {
+    n_rows: usize,
+    n_groups: usize,
+    /// `[n_rows, n_groups]`.
+    groups: Vec<PackedGroup>,
+    /// The same, in formats that have minimums.
+    minimums: Vec<PackedMinimums>,
     /// What the codes are above the weights' integers.
     offset: i16,
     has_mins: bool,
+}
+
+/// A group of a row.
+#[derive(Debug, Clone, Copy)]
+struct PackedGroup {
+    /// In quads, as [`Group::quads`].
+    codes: [Lane; 8],
+    /// By block.
+    scales: Lanes,
+}
+
+/// The minimums of a group.
+#[derive(Debug, Clone, Copy)]
+struct PackedMinimums {
+    /// By block.
+    scales: Lanes,
+    /// By block: of its first and last 16 weights.
+    mins: [[i16; 2]; GROUP_BLOCKS],
 }
 
 /// A 64-byte register in memory.
@@ -123,20 +138,43 @@ pub(crate) struct Panel {
 #[repr(C, align(64))]
 struct Lane([u8; 64]);
 
-impl Panel {
-    fn reserve(&mut self, n_groups: usize) {
-        let n_blocks = n_groups * GROUP_BLOCKS;
-        if self.scales.len() < n_blocks {
-            self.codes.resize(n_blocks * 8, Lane([0; 64]));
-            self.scales.resize(n_blocks, [0.0; PANEL_ROWS]);
-            self.min_scales.resize(n_blocks, [0.0; PANEL_ROWS]);
-            self.mins.resize(n_blocks, [[0; 2]; PANEL_ROWS]);
+/// A 64-byte register of floats in memory.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+struct Lanes([f32; 16]);
+
+/// Partial sums of a product that is under way.
+#[derive(Debug, Default)]
+pub(crate) struct PartialSums(Vec<Lanes>);
+
+impl PartialSums {
+    /// `n` registers whose contents mean nothing.
+    fn some(&mut self, n: usize) -> &mut [Lanes] {
+        if self.0.len() < n {
+            self.0.resize(n, Lanes([0.0; 16]));
+        }
+        &mut self.0[..n]
+    }
+}
+
+impl Packed {
+    /// Makes room for rows whose contents mean nothing yet.
+    fn reshape(&mut self, n_rows: usize, n_groups: usize, has_mins: bool) {
+        const GROUP: PackedGroup =
+            PackedGroup { codes: [Lane([0; 64]); 8], scales: Lanes([0.0; 16]) };
+        const MINIMUMS: PackedMinimums =
+            PackedMinimums { scales: Lanes([0.0; 16]), mins: [[0; 2]; GROUP_BLOCKS] };
+        (self.n_rows, self.n_groups) = (n_rows, n_groups);
+        let n = n_rows * n_groups;
+        self.groups.resize(self.groups.len().max(n), GROUP);
+        if has_mins {
+            self.minimums.resize(self.minimums.len().max(n), MINIMUMS);
         }
     }
 }
 
-/// Whether [`pack_panel`] and [`dot_panel`] exist for an instruction set.
-pub(crate) fn has_panels(isa: Available) -> bool {
+/// Whether [`pack`] and [`dot_packed`] exist for an instruction set.
+pub(crate) fn has_packed(isa: Available) -> bool {
     isa.isa() == Isa::Avx512
 }
 
@@ -193,42 +231,85 @@ pub(crate) fn dot_float(
     }
 }
 
-/// Unpacks [`PANEL_ROWS`] rows for [`dot_panel`].
-pub(crate) fn pack_panel(
+/// Whether [`dot_floats`] exists for an instruction set and rows of `n_columns` weights.
+pub(crate) fn has_float_tiles(isa: Available, n_columns: usize) -> bool {
+    isa.isa() == Isa::Avx512 && n_columns.is_multiple_of(16)
+}
+
+/// What [`dot_floats`] works with.
+#[derive(Debug, Default)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "only AVX-512 has tiles of floats")
+)]
+pub(crate) struct FloatScratch {
+    /// A part of each row, as f32.
+    weights: Vec<f32>,
+    sums: PartialSums,
+}
+
+/// [`dot_float`] for any number of columns, where [`has_float_tiles`].
+pub(crate) fn dot_floats(
+    isa: Available,
+    format: FloatFormat,
+    weights: &[u8],
+    row_bytes: usize,
+    scratch: &mut FloatScratch,
+    columns: &[&[f32]],
+    out: &mut [f32],
+) {
+    let n_columns = row_bytes / format.weight_bytes();
+    assert!(has_float_tiles(isa, n_columns));
+    assert!(columns.iter().all(|column| column.len() == n_columns), "columns as long as rows");
+    assert!(weights.len().is_multiple_of(row_bytes), "whole rows");
+    assert_eq!(out.len(), columns.len() * (weights.len() / row_bytes));
+    #[cfg(target_arch = "x86_64")]
+    #[expect(unsafe_code, reason = "compiled for an instruction set")]
+    // SAFETY: `isa` proves that the machine has it.
+    unsafe {
+        avx512::dot_floats(format, weights, row_bytes, scratch, columns, out);
+    }
+}
+
+/// Unpacks rows for [`dot_packed`].
+pub(crate) fn pack(
     isa: Available,
     format: IntegerFormat,
     weights: &[u8],
     row_bytes: usize,
-    panel: &mut Panel,
+    packed: &mut Packed,
 ) {
-    assert!(has_panels(isa));
-    assert_eq!(weights.len(), PANEL_ROWS * row_bytes);
-    panel.reserve(row_bytes.div_ceil(format.group_bytes()));
+    assert!(has_packed(isa));
+    let has_mins = matches!(format, IntegerFormat::Q2K | IntegerFormat::Q4K);
+    packed.reshape(weights.len() / row_bytes, row_bytes.div_ceil(format.group_bytes()), has_mins);
     #[cfg(target_arch = "x86_64")]
     #[expect(unsafe_code, reason = "compiled for an instruction set")]
     // SAFETY: `isa` proves that the machine has it.
     unsafe {
-        avx512::pack_panel(format, weights, row_bytes, panel);
+        avx512::pack(format, weights, row_bytes, packed);
     }
 }
 
-/// `out[c][r] = panel[r] . columns[c]` for one to [`MAX_COLUMNS`] columns.
-pub(crate) fn dot_panel(
+/// `out[c][r] = packed[r] . columns[c]` for one to [`PACKED_COLUMNS`] columns.
+pub(crate) fn dot_packed(
     isa: Available,
-    panel: &Panel,
+    packed: &Packed,
+    sums: &mut PartialSums,
     columns: &[&[Group]],
-    out: &mut [[f32; PANEL_ROWS]],
+    out: &mut [f32],
 ) {
-    assert!(has_panels(isa));
-    assert!((1..=MAX_COLUMNS).contains(&columns.len()) && out.len() == columns.len());
-    let n_groups = columns[0].len();
-    assert!(columns.iter().all(|column| column.len() == n_groups), "columns of one length");
-    assert!(panel.scales.len() >= n_groups * GROUP_BLOCKS, "columns as long as rows");
+    assert!(has_packed(isa));
+    assert!((1..=PACKED_COLUMNS).contains(&columns.len()));
+    assert!(
+        columns.iter().all(|column| column.len() == packed.n_groups),
+        "columns as long as rows"
+    );
+    assert_eq!(out.len(), columns.len() * packed.n_rows);
     #[cfg(target_arch = "x86_64")]
     #[expect(unsafe_code, reason = "compiled for an instruction set")]
     // SAFETY: `isa` proves that the machine has it.
     unsafe {
-        avx512::dot_panel(panel, columns, out);
+        avx512::dot_packed(packed, sums, columns, out);
     }
 }
 

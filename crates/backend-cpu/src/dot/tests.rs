@@ -97,20 +97,18 @@ fn check_integer(kind: TensorType, n_rows: usize, n_blocks: usize) {
                 assert_bits(&out, expected, &format!("{kind} {isa:?}, {n_columns} columns"));
             }
         }
-        if has_panels(isa) && n_rows >= PANEL_ROWS {
-            let mut panel = Panel::default();
-            // A larger panel first: what it leaves behind must not matter.
-            let large = noise.weights(kind, PANEL_ROWS, columns + GROUP_LEN);
-            pack_panel(isa, format, &large, kind.row_bytes(columns + GROUP_LEN), &mut panel);
-            pack_panel(isa, format, &weights[..PANEL_ROWS * row_bytes], row_bytes, &mut panel);
-            for n_columns in 1..=MAX_COLUMNS {
+        if has_packed(isa) {
+            let (mut packed, mut sums) = (Packed::default(), PartialSums::default());
+            // More and longer rows first: what they leave behind must not matter.
+            let large = noise.weights(kind, n_rows + 3, columns + GROUP_LEN);
+            pack(isa, format, &large, kind.row_bytes(columns + GROUP_LEN), &mut packed);
+            pack(isa, format, &weights, row_bytes, &mut packed);
+            for n_columns in 1..=PACKED_COLUMNS {
                 let rows: Vec<_> = (0..n_columns).map(|t| activations.row(t)).collect();
-                let mut out = vec![[0.0; PANEL_ROWS]; n_columns];
-                dot_panel(isa, &panel, &rows, &mut out);
-                for (t, out) in out.iter().enumerate() {
-                    let expected = &expected[t * n_rows..][..PANEL_ROWS];
-                    assert_bits(out, expected, &format!("{kind} {isa:?}, panel of {n_columns}"));
-                }
+                let mut out = vec![0.0; n_columns * n_rows];
+                dot_packed(isa, &packed, &mut sums, &rows, &mut out);
+                let what = format!("{kind} {isa:?}, {n_columns} columns, packed");
+                assert_bits(&out, &expected[..out.len()], &what);
             }
         }
     }
@@ -134,6 +132,13 @@ fn check_float(kind: TensorType, n_rows: usize, columns: usize) {
             dot_float(isa, format, &weights, row_bytes, &rows[..n_columns], &mut out);
             let message = format!("{kind} {isa:?}, {n_columns} columns of {columns}");
             assert_bits(&out, &expected[..out.len()], &message);
+            if has_float_tiles(isa, columns) {
+                let mut scratch = FloatScratch::default();
+                let rows = &rows[..n_columns];
+                out.fill(f32::NAN);
+                dot_floats(isa, format, &weights, row_bytes, &mut scratch, rows, &mut out);
+                assert_bits(&out, &expected[..out.len()], &format!("{message}, in tiles"));
+            }
         }
     }
 }
@@ -178,7 +183,7 @@ fn integer_kernels_give_the_bits_of_the_definition() {
 #[test]
 fn float_kernels_give_the_bits_of_the_definition() {
     for kind in FLOAT_TYPES {
-        for (n_rows, columns) in [(1, 1), (2, 15), (5, 32), (7, 47), (9, 80), (4, 509), (13, 1024)]
+        for (n_rows, columns) in [(1, 1), (2, 15), (5, 32), (7, 47), (9, 80), (4, 509), (13, 1040)]
         {
             check_float(kind, n_rows, columns);
         }

@@ -3,8 +3,9 @@
 //! `vpdpbusd` multiplies unsigned with signed bytes, so weight codes are shifted to be unsigned by
 //! an `OFFSET` and `OFFSET * sum of activation codes` is taken off again, exactly.
 //!
-//! Eight registers of 16 partial sums each, two blocks in a register, are folded into one register
-//! with a block in every lane; scales, minimums and the running sums live in the same lanes.
+//! Scales, minimums and running sums live in registers with a block in every lane. Where weights
+//! unpack to quads, products are summed there; where they unpack to slots, eight registers of 16
+//! partial sums, two blocks in a register, are folded into one.
 
 #![cfg_attr(
     not(test),
@@ -17,12 +18,14 @@ use super::Lane;
 use crate::activation::GROUP_LEN;
 
 mod float;
-mod panel;
+mod float_tiles;
+mod packed;
 mod rows;
 mod unpack;
 
 pub(super) use float::dot_float;
-pub(super) use panel::{dot_panel, pack_panel};
+pub(super) use float_tiles::dot_floats;
+pub(super) use packed::{dot_packed, pack};
 pub(super) use rows::dot_integer;
 
 /// A group of weights: unsigned codes in slots, and by block the scales and minimums.
@@ -64,6 +67,14 @@ fn load_sums(sums: &[[i16; 2]; 16]) -> __m512i {
 fn load_floats(values: &[f32; 16]) -> __m512 {
     // SAFETY: 64 bytes are readable, and the load takes any alignment.
     unsafe { _mm512_loadu_ps(values.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+#[expect(unsafe_code, reason = "loads take pointers")]
+fn load_integers(values: &[i32; 16]) -> __m512i {
+    // SAFETY: 64 bytes are readable, and the load takes any alignment.
+    unsafe { _mm512_loadu_si512(values.as_ptr().cast()) }
 }
 
 #[inline]

@@ -24,27 +24,17 @@ fn fold(r: &[__m512i; 8]) -> __m512i {
     )
 }
 
-/// Folds two registers of eight blocks each, two partial sums a block, into sums in order.
-#[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn fold_octets([low, high]: [__m512i; 2]) -> __m512i {
-    let (low, high) = (_mm512_castsi512_ps(low), _mm512_castsi512_ps(high));
-    let even = _mm512_shuffle_ps::<0b10_00_10_00>(low, high);
-    let odd = _mm512_shuffle_ps::<0b11_01_11_01>(low, high);
-    _mm512_add_epi32(_mm512_castps_si512(even), _mm512_castps_si512(odd))
-}
-
 /// The sums of 16 blocks of products, in order.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn integers<const OCTETS: bool>(weights: &[__m512i; 8], activations: &Group) -> __m512i {
-    if OCTETS {
+fn integers<const QUADS: bool>(weights: &[__m512i; 8], activations: &Group) -> __m512i {
+    if QUADS {
         let mut sums = [_mm512_setzero_si512(); 2];
         for (i, weights) in weights.iter().enumerate() {
-            let codes = load_codes(&activations.octets, i);
+            let codes = load_codes(&activations.quads, i);
             sums[i % 2] = _mm512_dpbusd_epi32(sums[i % 2], *weights, codes);
         }
-        return fold_octets(sums);
+        return _mm512_add_epi32(sums[0], sums[1]);
     }
     let zero = _mm512_setzero_si512();
     fold(&std::array::from_fn(|i| {
@@ -55,12 +45,12 @@ fn integers<const OCTETS: bool>(weights: &[__m512i; 8], activations: &Group) -> 
 /// Adds one group to the partial sums of a column.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn add_group<const OFFSET: i16, const MINS: bool, const OCTETS: bool>(
+fn add_group<const OFFSET: i16, const MINS: bool, const QUADS: bool>(
     sum: __m512,
     weights: &Unpacked,
     activations: &Group,
 ) -> __m512 {
-    let mut integers = integers::<OCTETS>(&weights.codes, activations);
+    let mut integers = integers::<QUADS>(&weights.codes, activations);
     let sums = load_sums(&activations.sums);
     if OFFSET != 0 {
         let excess = _mm512_madd_epi16(sums, _mm512_set1_epi16(OFFSET));
@@ -98,7 +88,7 @@ pub(in crate::dot) fn dot_integer(
     let job = Job { weights, row_bytes, columns };
     match format {
         IntegerFormat::Q8_0 => rows::<_, Q8_0_OFFSET, false, false>(&job, |b| unpack_q8_0(b), out),
-        IntegerFormat::Q2K => rows::<_, 0, true, false>(&job, |b| unpack_q2_k(b), out),
+        IntegerFormat::Q2K => rows::<_, 0, true, true>(&job, |b| unpack_q2_k(b), out),
         IntegerFormat::Q4K => rows::<_, 0, true, false>(&job, |b| unpack_q4_k(b), out),
         IntegerFormat::Iq2Xxs => {
             rows::<_, IQ2_XXS_OFFSET, false, true>(&job, |b| unpack_iq2_xxs(b), out);
@@ -111,16 +101,16 @@ pub(in crate::dot) fn dot_integer(
 
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn rows<const BYTES: usize, const OFFSET: i16, const MINS: bool, const OCTETS: bool>(
+fn rows<const BYTES: usize, const OFFSET: i16, const MINS: bool, const QUADS: bool>(
     job: &Job<'_, Group>,
     unpack: impl Fn(&[u8; BYTES]) -> Unpacked,
     out: &mut [f32],
 ) {
     match job.columns.len() {
-        1 => rows_of::<BYTES, OFFSET, MINS, OCTETS, 1>(job, unpack, out),
-        2 => rows_of::<BYTES, OFFSET, MINS, OCTETS, 2>(job, unpack, out),
-        3 | 4 => rows_of::<BYTES, OFFSET, MINS, OCTETS, 4>(job, unpack, out),
-        _ => rows_of::<BYTES, OFFSET, MINS, OCTETS, MAX_COLUMNS>(job, unpack, out),
+        1 => rows_of::<BYTES, OFFSET, MINS, QUADS, 1>(job, unpack, out),
+        2 => rows_of::<BYTES, OFFSET, MINS, QUADS, 2>(job, unpack, out),
+        3 | 4 => rows_of::<BYTES, OFFSET, MINS, QUADS, 4>(job, unpack, out),
+        _ => rows_of::<BYTES, OFFSET, MINS, QUADS, MAX_COLUMNS>(job, unpack, out),
     }
 }
 
@@ -130,7 +120,7 @@ fn rows_of<
     const BYTES: usize,
     const OFFSET: i16,
     const MINS: bool,
-    const OCTETS: bool,
+    const QUADS: bool,
     const COLUMNS: usize,
 >(
     job: &Job<'_, Group>,
@@ -145,7 +135,7 @@ fn rows_of<
             prefetch(bytes);
             let weights = unpack(bytes);
             for c in 0..COLUMNS {
-                sums[c] = add_group::<OFFSET, MINS, OCTETS>(sums[c], &weights, &columns[c][g]);
+                sums[c] = add_group::<OFFSET, MINS, QUADS>(sums[c], &weights, &columns[c][g]);
             }
         });
         for (c, sum) in sums[..job.columns.len()].iter().enumerate() {

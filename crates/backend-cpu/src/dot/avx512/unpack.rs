@@ -1,17 +1,47 @@
-//! Groups of each format: unsigned codes in slots, scales and minimums by block.
+//! Groups of each format: unsigned codes in slots or quads, scales and minimums by block.
 
 use std::arch::x86_64::*;
 
 use gguf::blocks::small_floats::e8m0_to_f32;
 use gguf::blocks::{iq2_xxs, mxfp4, q2_k, q4_k, q8_0};
 
-use super::{Unpacked, at, f16_at, halves, join, load_16, load_32, load_64, load_floats};
+use super::{
+    Unpacked, at, f16_at, halves, join, load_16, load_32, load_64, load_floats, load_integers,
+};
 use crate::activation::GROUP_BLOCKS;
 use crate::dot::IntegerFormat;
 
 pub(super) const Q8_0_OFFSET: i16 = 128;
 pub(super) const IQ2_XXS_OFFSET: i16 = 64;
 pub(super) const MXFP4_OFFSET: i16 = 12;
+
+/// Turns slots of two blocks into quads of all.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+pub(super) fn quads_of_slots(slots: &[__m512i; 8]) -> [__m512i; 8] {
+    let mut quads = [_mm512_setzero_si512(); 8];
+    let [a, b, c, d, e, f, g, h] = *slots;
+    let (first, second) = (turn([a, b, c, d]), turn([e, f, g, h]));
+    for k in 0..4 {
+        quads[k] = _mm512_shuffle_i32x4::<0b10_00_10_00>(first[k], second[k]);
+        quads[k + 4] = _mm512_shuffle_i32x4::<0b11_01_11_01>(first[k], second[k]);
+    }
+    quads
+}
+
+/// Of four slots: register `j` has quad `j` or `4 + j` of four neighbouring blocks in each 128 bits.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn turn([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
+    let (low_0, high_0) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    let (low_1, high_1) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    [
+        _mm512_unpacklo_epi64(low_0, low_1),
+        _mm512_unpackhi_epi64(low_0, low_1),
+        _mm512_unpacklo_epi64(high_0, high_1),
+        _mm512_unpackhi_epi64(high_0, high_1),
+    ]
+}
 
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
@@ -37,27 +67,49 @@ pub(super) fn unpack_q8_0(bytes: &[u8; IntegerFormat::Q8_0.group_bytes()]) -> Un
     }
 }
 
+/// Where quad 0 of each block is among the 32 words of two super-blocks.
+static Q2_K_WORDS: [i32; 16] = [0, 0, 0, 0, 8, 8, 8, 8, 16, 16, 16, 16, 24, 24, 24, 24];
+/// Which two bits of a byte are a block's.
+static Q2_K_SHIFTS: [i32; 16] = [0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6];
+/// Where each block's four products are within its 128 bits.
+static Q2_K_TABLES: [i32; 16] = {
+    let mut tables = [0; 16];
+    let mut b = 0;
+    while b < 16 {
+        tables[b] = 0x0404_0404 * (b as i32 % 4);
+        b += 1;
+    }
+    tables
+};
+
+/// In quads: a weight's 2-bit value and its scale become a product by look-up.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 pub(super) fn unpack_q2_k(bytes: &[u8; IntegerFormat::Q2K.group_bytes()]) -> Unpacked {
     let blocks = bytes.as_chunks::<{ q2_k::BYTES }>().0;
+    let q = |s: usize| load_64(at(&blocks[s], q2_k::Q_OFFSET));
+    // The four products of a scale with 0 to 3, in bytes.
+    let products = |s: usize| {
+        let scales = load_16(at(&blocks[s], q2_k::SCALES_OFFSET));
+        let scales = _mm512_cvtepu8_epi32(_mm_and_si128(scales, _mm_set1_epi8(15)));
+        _mm512_mullo_epi32(scales, _mm512_set1_epi32(0x0302_0100))
+    };
+    let (q_0, q_1) = (q(0), q(1));
+    let (products_0, products_1) = (products(0), products(1));
+    let even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    let tables = [
+        _mm512_permutex2var_epi32(products_0, even, products_1),
+        _mm512_permutex2var_epi32(products_0, odd, products_1),
+    ];
+    let (words, shifts) = (load_integers(&Q2_K_WORDS), load_integers(&Q2_K_SHIFTS));
+    let own = load_integers(&Q2_K_TABLES);
     let mut codes = [_mm512_setzero_si512(); 8];
-    // Lanes of 16 bytes in slot k hold the groups 2k, 2k + 1, 2k + 8 and 2k + 9 of 16 weights.
-    let spread = _mm512_set_epi32(9, 9, 9, 9, 8, 8, 8, 8, 1, 1, 1, 1, 0, 0, 0, 0);
-    for (s, block) in blocks.iter().enumerate() {
-        let scales = _mm_and_si128(load_16(at(block, q2_k::SCALES_OFFSET)), _mm_set1_epi8(15));
-        // The four products of a scale with 0 to 3, in bytes.
-        let products =
-            _mm512_mullo_epi32(_mm512_cvtepu8_epi32(scales), _mm512_set1_epi32(0x0302_0100));
-        let q = load_64(at(block, q2_k::Q_OFFSET));
-        let planes =
-            [q, _mm512_srli_epi16::<2>(q), _mm512_srli_epi16::<4>(q), _mm512_srli_epi16::<6>(q)];
-        for (k, plane) in planes.into_iter().enumerate() {
-            let groups = _mm512_add_epi32(spread, _mm512_set1_epi32(2 * k as i32));
-            let table = _mm512_permutexvar_epi32(groups, products);
-            let q = _mm512_and_si512(plane, _mm512_set1_epi8(3));
-            codes[4 * s + k] = _mm512_shuffle_epi8(table, q);
-        }
+    for (j, codes) in codes.iter_mut().enumerate() {
+        let ids = _mm512_add_epi32(words, _mm512_set1_epi32(j as i32));
+        let q = _mm512_srlv_epi32(_mm512_permutex2var_epi32(q_0, ids, q_1), shifts);
+        let ids = _mm512_ternarylogic_epi32::<0xf8>(own, q, _mm512_set1_epi8(3));
+        *codes = _mm512_shuffle_epi8(tables[j / 4], ids);
     }
     let mins = _mm256_inserti128_si256::<1>(
         _mm256_castsi128_si256(load_16(at(&blocks[0], q2_k::SCALES_OFFSET))),
@@ -125,44 +177,50 @@ const fn iq2_xxs_digits(half: usize) -> [[u8; 64]; 4] {
     digits
 }
 
-/// Where octet `k` takes its digits from: 16 bits for each octet of a block.
+/// Where the quads of octet `k` take their digits from: eight bits of each of two blocks.
 const fn iq2_xxs_digit_shifts(k: usize) -> [u8; 64] {
     let mut shifts = [0; 64];
     let mut i = 0;
     while i < 64 {
-        shifts[i] = (16 * k + 2 * (i % 8)) as u8;
+        shifts[i] = (i % 8 / 4 * 32 + 8 * k + i % 4 * 2) as u8;
         i += 1;
     }
     shifts
 }
 
-/// Where octet `k` takes its signs from, to get them into bit 2: seven of the sign id and its
-/// parity, which lies 32 bits above the first of them.
+/// Where quad `k` takes its signs from, to get them into bit 2: seven of an octet's sign id, and
+/// its parity, which lies above the four ids.
 const fn iq2_xxs_sign_shifts(k: usize) -> [u8; 64] {
     let mut shifts = [0; 64];
     let mut i = 0;
     while i < 64 {
-        let j = i % 8;
-        let bit = 7 * k + if j < 7 { j } else { 32 };
-        shifts[i] = ((bit + 64 - 2) % 64) as u8;
+        let j = k % 2 * 4 + i % 4;
+        let bit = if j < 7 { k / 2 * 7 + j } else { 28 + k / 2 };
+        shifts[i] = ((i % 8 / 4 * 32 + bit + 64 - 2) % 64) as u8;
         i += 1;
     }
     shifts
 }
 
 static IQ2_XXS_DIGITS: [[[u8; 64]; 4]; 2] = [iq2_xxs_digits(0), iq2_xxs_digits(1)];
-static IQ2_XXS_DIGIT_SHIFTS: [[u8; 64]; 4] = [
-    iq2_xxs_digit_shifts(0),
-    iq2_xxs_digit_shifts(1),
-    iq2_xxs_digit_shifts(2),
-    iq2_xxs_digit_shifts(3),
-];
-static IQ2_XXS_SIGN_SHIFTS: [[u8; 64]; 4] = [
-    iq2_xxs_sign_shifts(0),
-    iq2_xxs_sign_shifts(1),
-    iq2_xxs_sign_shifts(2),
-    iq2_xxs_sign_shifts(3),
-];
+static IQ2_XXS_DIGIT_SHIFTS: [[u8; 64]; 4] = {
+    let mut shifts = [[0; 64]; 4];
+    let mut k = 0;
+    while k < 4 {
+        shifts[k] = iq2_xxs_digit_shifts(k);
+        k += 1;
+    }
+    shifts
+};
+static IQ2_XXS_SIGN_SHIFTS: [[u8; 64]; 8] = {
+    let mut shifts = [[0; 64]; 8];
+    let mut k = 0;
+    while k < 8 {
+        shifts[k] = iq2_xxs_sign_shifts(k);
+        k += 1;
+    }
+    shifts
+};
 /// Weights by digit in bits 0 and 1 and sign in bit 2, shifted to be unsigned.
 static IQ2_XXS_VALUES: [u8; 64] = {
     let mut values = [0; 64];
@@ -184,17 +242,24 @@ fn look_up(table: &[[u8; 64]; 4], ids: __m512i) -> __m512i {
     _mm512_mask_blend_epi8(_mm512_movepi8_mask(ids), low, high)
 }
 
-/// Bit `7k` of each lane becomes the parity of bits `7k .. 7k + 7`.
+/// The eighth sign of each octet makes the number of minus signs even: bit `28 + k` of each lane
+/// becomes the parity of bits `7k .. 7k + 7`, in place of the scale.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn parity_of_seven(x: __m512i) -> __m512i {
-    let two = _mm512_xor_si512(x, _mm512_srli_epi32::<1>(x));
+fn with_parities(words: __m512i) -> __m512i {
+    const FIRST_OF_SEVEN: i32 = 1 | 1 << 7 | 1 << 14 | 1 << 21;
+    // Moves bit 7k to 28 + k; what else it makes stays below or leaves the lane, without carries.
+    const GATHER: i32 = 1 << 28 | 1 << 22 | 1 << 16 | 1 << 10;
+    let two = _mm512_xor_si512(words, _mm512_srli_epi32::<1>(words));
     let four = _mm512_xor_si512(two, _mm512_srli_epi32::<2>(two));
-    let (two, one) = (_mm512_srli_epi32::<4>(two), _mm512_srli_epi32::<6>(x));
-    _mm512_ternarylogic_epi32::<0x96>(four, two, one)
+    let (two, one) = (_mm512_srli_epi32::<4>(two), _mm512_srli_epi32::<6>(words));
+    let parities = _mm512_ternarylogic_epi32::<0x96>(four, two, one);
+    let parities = _mm512_and_si512(parities, _mm512_set1_epi32(FIRST_OF_SEVEN));
+    let gathered = _mm512_mullo_epi32(parities, _mm512_set1_epi32(GATHER));
+    _mm512_ternarylogic_epi32::<0xca>(_mm512_set1_epi32(0x0fff_ffff), words, gathered)
 }
 
-/// In octets: ids become digits by look-up, digits and signs become weights by another.
+/// In quads: ids become digits by look-up, digits and signs become weights by another.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 pub(super) fn unpack_iq2_xxs(bytes: &[u8; IntegerFormat::Iq2Xxs.group_bytes()]) -> Unpacked {
@@ -205,19 +270,18 @@ pub(super) fn unpack_iq2_xxs(bytes: &[u8; IntegerFormat::Iq2Xxs.group_bytes()]) 
     let odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
     let ids = _mm512_permutex2var_epi32(first, even, second);
     let words = _mm512_permutex2var_epi32(first, odd, second);
-    let [low, high] = [0, 1].map(|half: usize| look_up(&IQ2_XXS_DIGITS[half], ids));
-    let digits = [_mm512_unpacklo_epi8(low, high), _mm512_unpackhi_epi8(low, high)];
-    let parity = parity_of_seven(words);
-    let signs = [_mm512_unpacklo_epi32(words, parity), _mm512_unpackhi_epi32(words, parity)];
+    let digits = [look_up(&IQ2_XXS_DIGITS[0], ids), look_up(&IQ2_XXS_DIGITS[1], ids)];
+    let signs = with_parities(words);
     let values = load_64(&IQ2_XXS_VALUES);
     let sign_bit = _mm512_set1_epi8(4);
-    let codes = std::array::from_fn(|i| {
-        let (k, half) = (i / 2, i % 2);
-        let digits = _mm512_multishift_epi64_epi8(load_64(&IQ2_XXS_DIGIT_SHIFTS[k]), digits[half]);
-        let signs = _mm512_multishift_epi64_epi8(load_64(&IQ2_XXS_SIGN_SHIFTS[k]), signs[half]);
+    let mut codes = [_mm512_setzero_si512(); 8];
+    for (k, codes) in codes.iter_mut().enumerate() {
+        let shifts = load_64(&IQ2_XXS_DIGIT_SHIFTS[k / 2]);
+        let digits = _mm512_multishift_epi64_epi8(shifts, digits[k % 2]);
+        let signs = _mm512_multishift_epi64_epi8(load_64(&IQ2_XXS_SIGN_SHIFTS[k]), signs);
         let ids = _mm512_ternarylogic_epi32::<0xca>(sign_bit, signs, digits);
-        _mm512_permutexvar_epi8(ids, values)
-    });
+        *codes = _mm512_permutexvar_epi8(ids, values);
+    }
     let factors = _mm512_cvtepi32_ps(_mm512_srli_epi32::<28>(words));
     let factors = _mm512_add_ps(factors, _mm512_set1_ps(0.5));
     let d = |s: usize| f16_at(&blocks[s], iq2_xxs::D_OFFSET) * 0.25;
