@@ -64,11 +64,27 @@ impl Buffers {
         self.gone.clone()
     }
 
-    /// A storage buffer of zeros, of at least `bytes` bytes.
+    /// A storage buffer of zeros, of at least `bytes` bytes, of which kernels see everything.
     ///
     /// # Errors
     /// If the device has no room, or takes no buffer of that size.
     pub(crate) fn storage(
+        &self,
+        device: &Device,
+        purpose: &'static str,
+        bytes: u64,
+    ) -> backend::Result<Buffer> {
+        if bytes > device.profile.binding_bytes {
+            return Err(backend::Error::OutOfMemory { purpose, wanted_bytes: bytes });
+        }
+        self.large_storage(device, purpose, bytes)
+    }
+
+    /// The same without a promise about what kernels see at once.
+    ///
+    /// # Errors
+    /// If the device has no room, or takes no buffer of that size.
+    pub(crate) fn large_storage(
         &self,
         device: &Device,
         purpose: &'static str,

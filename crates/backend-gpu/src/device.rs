@@ -181,6 +181,11 @@ impl Device {
         })
     }
 
+    /// Remembers a failure of ours until somebody waits.
+    pub(crate) fn fail(&self, reason: String) {
+        self.failure.note(Cause::Other(reason));
+    }
+
     /// What the device has reported so far.
     ///
     /// # Errors

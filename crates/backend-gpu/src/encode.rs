@@ -18,20 +18,43 @@ const MAX_WORKGROUPS: u32 = 65_535;
 /// Bytes read back at once.
 const STAGING_BYTES: u64 = 64 << 20;
 
-/// A buffer as a kernel sees it.
+/// A buffer as a kernel sees it: the whole of it, or as much from an offset on as can be bound.
 #[derive(Clone, Copy)]
 pub(crate) enum Binding<'a> {
     /// `var<storage, read>`.
     Read(&'a Buffer),
     /// `var<storage, read_write>`.
     Write(&'a Buffer),
+    /// The same from a byte on, a multiple of [`OFFSET_BYTES`].
+    WriteFrom(&'a Buffer, u64),
 }
+
+/// Bindings begin at multiples of this on every device.
+pub(crate) const OFFSET_BYTES: u64 = 256;
+
+/// A buffer and where its binding begins.
+type Bound = (BufferId, u64);
 
 impl<'a> Binding<'a> {
     fn buffer(self) -> &'a Buffer {
         match self {
-            Self::Read(buffer) | Self::Write(buffer) => buffer,
+            Self::Read(buffer) | Self::Write(buffer) | Self::WriteFrom(buffer, _) => buffer,
         }
+    }
+
+    fn offset(self) -> u64 {
+        match self {
+            Self::WriteFrom(_, offset) => offset,
+            Self::Read(_) | Self::Write(_) => 0,
+        }
+    }
+
+    fn bound(self) -> Bound {
+        (self.buffer().id(), self.offset())
+    }
+
+    fn writes(self) -> bool {
+        !matches!(self, Self::Read(_))
     }
 }
 
@@ -51,7 +74,7 @@ pub(crate) struct Context {
     pub(crate) angles: AngleTables,
     pipelines: Pipelines,
     scratch: ScratchBuffers,
-    bind_groups: HashMap<(usize, Vec<BufferId>), wgpu::BindGroup>,
+    bind_groups: HashMap<(usize, Vec<Bound>), wgpu::BindGroup>,
     recording: Recording,
     staging: Option<wgpu::Buffer>,
     pub(crate) iq2_xxs_grid: Option<Buffer>,
@@ -101,18 +124,17 @@ impl Context {
             return;
         }
         self.release_bind_groups();
-        let writes: Vec<bool> =
-            bindings.iter().map(|binding| matches!(binding, Binding::Write(_))).collect();
+        let writes: Vec<bool> = bindings.iter().map(|binding| binding.writes()).collect();
         let pipeline = self.pipelines.compiled(&self.device, kernel, &writes);
-        let ids = bindings.iter().map(|binding| binding.buffer().id()).collect();
+        let bound = bindings.iter().map(|binding| binding.bound()).collect();
         let bind_group = self
             .bind_groups
-            .entry((pipeline.id, ids))
+            .entry((pipeline.id, bound))
             .or_insert_with(|| bind_group(&self.device, &pipeline.layout, bindings));
         let recording = &mut self.recording;
         let encoder = recording
             .encoder
-            .get_or_insert_with(|| self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()));
+            .get_or_insert_with(|| new_encoder(&self.device));
         let pass = recording.pass.get_or_insert_with(|| {
             encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime()
         });
@@ -137,7 +159,7 @@ impl Context {
         let encoder = self
             .recording
             .encoder
-            .get_or_insert_with(|| self.device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default()));
+            .get_or_insert_with(|| new_encoder(&self.device));
         encoder.copy_buffer_to_buffer(from.0, from.1, to.0, to.1, bytes);
     }
 
@@ -216,13 +238,31 @@ impl Context {
         Ok(())
     }
 
+    /// Whether kernels see the first `bytes` bytes of a buffer. If not, the device has failed with
+    /// a word about it, and the op that asked does nothing.
+    pub(crate) fn sees(&self, buffer: &Buffer, bytes: u64) -> bool {
+        let fits = bytes.min(buffer.bytes()) <= self.device.profile.binding_bytes;
+        if !fits {
+            self.device.fail(format!(
+                "{bytes} bytes of KV rows are more than its kernels can see; try a smaller context"
+            ));
+        }
+        fits
+    }
+
     /// Lets go of bind groups whose buffers have gone, and with them of the memory.
     fn release_bind_groups(&mut self) {
         let gone = self.buffers.gone().take();
         if !gone.is_empty() {
-            self.bind_groups.retain(|(_, ids), _| ids.iter().all(|id| !gone.contains(id)));
+            self.bind_groups.retain(|(_, bound), _| {
+                bound.iter().all(|(id, _)| !gone.contains(id))
+            });
         }
     }
+}
+
+fn new_encoder(device: &Device) -> wgpu::CommandEncoder {
+    device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
 }
 
 fn staging_buffer(device: &Device, bytes: u64) -> backend::Result<wgpu::Buffer> {
@@ -245,9 +285,14 @@ fn bind_group(
     let entries: Vec<_> = bindings
         .iter()
         .zip(0..)
-        .map(|(bound, binding)| wgpu::BindGroupEntry {
-            binding,
-            resource: bound.buffer().raw().as_entire_binding(),
+        .map(|(bound, binding)| {
+            let (buffer, offset) = (bound.buffer(), bound.offset());
+            let size = (buffer.bytes() - offset).min(device.profile.binding_bytes);
+            let size = std::num::NonZeroU64::new(size);
+            let buffer = buffer.raw();
+            let resource =
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size });
+            wgpu::BindGroupEntry { binding, resource }
         })
         .collect();
     let descriptor = wgpu::BindGroupDescriptor { label: None, layout, entries: &entries };

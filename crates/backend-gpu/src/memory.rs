@@ -180,8 +180,13 @@ impl KvRows {
             assert!(rope_dim.is_multiple_of(2), "rotated channels come in pairs");
         }
         let bytes = 4 * (capacity * row_words(&layout)) as u64;
-        let buffer = context.buffers.storage(&context.device, "KV rows", bytes)?;
+        let buffer = context.buffers.large_storage(&context.device, "KV rows", bytes)?;
         Ok(Self { layout, capacity, buffer })
+    }
+
+    /// Bytes of `n_rows` rows on the device.
+    pub(crate) fn stored_bytes(&self, n_rows: usize) -> u64 {
+        4 * (n_rows * row_words(&self.layout)) as u64
     }
 
     pub(crate) fn read(
@@ -190,12 +195,12 @@ impl KvRows {
         rows: Range<usize>,
         bytes: &mut [u8],
     ) -> backend::Result<()> {
-        let (row_words, row_bytes) = (row_words(&self.layout), self.layout.row_bytes());
+        let (n_words, row_bytes) = (row_words(&self.layout), self.layout.row_bytes());
         assert!(rows.end <= self.capacity && bytes.len() == rows.len() * row_bytes, "rows exist");
-        let mut words = vec![0; rows.len() * row_words];
-        context.read(&self.buffer, rows.start * row_words, &mut words)?;
+        let mut words = vec![0; rows.len() * n_words];
+        context.read(&self.buffer, rows.start * n_words, &mut words)?;
         let fields = fields(&self.layout);
-        for (row, words) in bytes.chunks_exact_mut(row_bytes).zip(words.chunks_exact(row_words)) {
+        for (row, words) in bytes.chunks_exact_mut(row_bytes).zip(words.chunks_exact(n_words)) {
             let stored: &[u8] = bytemuck::cast_slice(words);
             for &(to, from, n) in &fields {
                 row[to..to + n].copy_from_slice(&stored[from..from + n]);
@@ -205,18 +210,18 @@ impl KvRows {
     }
 
     pub(crate) fn write(&self, context: &mut Context, first_row: usize, bytes: &[u8]) {
-        let (row_words, row_bytes) = (row_words(&self.layout), self.layout.row_bytes());
+        let (n_words, row_bytes) = (row_words(&self.layout), self.layout.row_bytes());
         let n_rows = bytes.len() / row_bytes;
         assert!(bytes.len().is_multiple_of(row_bytes), "whole rows are written");
         assert!(first_row + n_rows <= self.capacity, "rows exist");
-        let mut words = vec![0; n_rows * row_words];
+        let mut words = vec![0; n_rows * n_words];
         let fields = fields(&self.layout);
-        for (row, words) in bytes.chunks_exact(row_bytes).zip(words.chunks_exact_mut(row_words)) {
+        for (row, words) in bytes.chunks_exact(row_bytes).zip(words.chunks_exact_mut(n_words)) {
             let stored: &mut [u8] = bytemuck::cast_slice_mut(words);
             for &(from, to, n) in &fields {
                 stored[to..to + n].copy_from_slice(&row[from..from + n]);
             }
         }
-        context.write(&self.buffer, first_row * row_words, &words);
+        context.write(&self.buffer, first_row * n_words, &words);
     }
 }

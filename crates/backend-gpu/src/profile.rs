@@ -24,8 +24,10 @@ pub struct DeviceProfile {
     pub subgroup_size: Option<u32>,
     /// Workgroup memory that a kernel may take.
     pub workgroup_bytes: u32,
-    /// Largest buffer, which is also the largest binding.
+    /// Largest buffer.
     pub buffer_bytes: u64,
+    /// What a kernel may see of a buffer.
+    pub binding_bytes: u64,
 }
 
 /// Workgroup memory of an Apple GPU.
@@ -45,7 +47,8 @@ impl DeviceProfile {
         let device = Self {
             subgroup_size: fixed.then_some(smallest),
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
-            buffer_bytes: limits.max_buffer_size.min(limits.max_storage_buffer_binding_size),
+            buffer_bytes: limits.max_buffer_size,
+            binding_bytes: limits.max_storage_buffer_binding_size,
         };
         match choice {
             ProfileChoice::Device => device,
@@ -60,6 +63,7 @@ impl DeviceProfile {
             subgroup_size: Some(APPLE_SUBGROUP_SIZE),
             workgroup_bytes: APPLE_WORKGROUP_BYTES,
             buffer_bytes: u64::MAX,
+            binding_bytes: u64::MAX,
         }
     }
 
@@ -70,6 +74,7 @@ impl DeviceProfile {
             subgroup_size: self.subgroup_size.filter(|size| Some(*size) == other.subgroup_size),
             workgroup_bytes: self.workgroup_bytes.min(other.workgroup_bytes),
             buffer_bytes: self.buffer_bytes.min(other.buffer_bytes),
+            binding_bytes: self.binding_bytes.min(other.binding_bytes),
         }
     }
 }
