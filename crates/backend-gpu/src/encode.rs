@@ -78,6 +78,8 @@ pub(crate) struct Context {
     recording: Recording,
     staging: Option<wgpu::Buffer>,
     pub(crate) iq2_xxs_grid: Option<Buffer>,
+    /// Experts and weights of a routing of tokens to the one expert there is.
+    routing_to_one: Option<[Buffer; 2]>,
     /// Counts submissions, so that others can tell what is still only recorded.
     n_submissions: u64,
 }
@@ -94,6 +96,7 @@ impl Context {
             recording: Recording::default(),
             staging: None,
             iq2_xxs_grid: None,
+            routing_to_one: None,
             n_submissions: 0,
         }
     }
@@ -101,6 +104,22 @@ impl Context {
     /// Scratch with room for `n_words` words.
     pub(crate) fn scratch(&mut self, what: Scratch, n_words: usize) -> Buffer {
         self.scratch.words(&self.device, &self.buffers, what, n_words)
+    }
+
+    /// Expert 0 with weight 1 for each of `n_tokens` tokens.
+    pub(crate) fn routing_to_one(&mut self, n_tokens: usize) -> [Buffer; 2] {
+        let bytes = 4 * n_tokens as u64;
+        if let Some(routing) = &self.routing_to_one
+            && routing[0].bytes() >= bytes
+        {
+            return routing.clone();
+        }
+        let buffer = || self.buffers.scratch(&self.device, "routing to one expert", bytes);
+        let routing = [buffer(), buffer()];
+        let n_words = routing[1].bytes() as usize / 4;
+        self.write_unused(&routing[1], 0, &vec![1f32.to_bits(); n_words]);
+        self.routing_to_one = Some(routing.clone());
+        routing
     }
 
     /// Number of the submission that is being recorded.

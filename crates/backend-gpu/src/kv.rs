@@ -53,6 +53,9 @@ pub(crate) fn store_kv(context: &mut Context, window: &mut KvRows, kv: &Tensor, 
     assert!(run.n_rows <= window.capacity, "a run fits the ring");
     assert_eq!(kv.width, window.layout.width, "row width");
     assert!(run.first_row + run.n_rows <= kv.n_rows, "rows in use");
+    if !context.sees(&window.buffer, window.buffer.bytes()) {
+        return;
+    }
     let kernel = store_kernel(&window.layout);
     let bindings = [Binding::Write(&window.buffer), Binding::Read(&kv.buffer)];
     let parameters = [run.first_row, run.first_position, window.capacity].map(|word| word as u32);

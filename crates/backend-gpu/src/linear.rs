@@ -1,5 +1,6 @@
 //! Matrix products and the embedding.
 
+use crate::buffers::Buffer;
 use crate::encode::{Binding, Context};
 use crate::memory::{Tensor, TokenIds};
 use crate::pipelines::{Kernel, Part};
@@ -96,8 +97,8 @@ pub(crate) fn matmul_kernel(format: Format, aligned: bool) -> Kernel {
 
 /// Output and activations, then the arrays of a weight.
 pub(crate) fn product_bindings<'a>(
-    out: &'a crate::buffers::Buffer,
-    x: &'a crate::buffers::Buffer,
+    out: &'a Buffer,
+    x: &'a Buffer,
     weight: &'a Weight,
 ) -> Vec<Binding<'a>> {
     let mut bindings = vec![Binding::Write(out), Binding::Read(x)];
@@ -105,7 +106,19 @@ pub(crate) fn product_bindings<'a>(
     bindings
 }
 
-/// `out` part `g` = `x` part `g` times row part `g`; one part is the plain product.
+/// Rows on the device: a buffer and the width of its rows.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub(crate) buffer: &'a Buffer,
+    pub(crate) width: usize,
+}
+
+impl<'a> From<&'a Tensor> for Rows<'a> {
+    fn from(x: &'a Tensor) -> Self {
+        Self { buffer: &x.buffer, width: x.width }
+    }
+}
+
 pub(crate) fn grouped_matmul(
     context: &mut Context,
     out: &mut Tensor,
@@ -114,37 +127,37 @@ pub(crate) fn grouped_matmul(
     n_parts: usize,
 ) {
     assert_eq!(out.n_rows, x.n_rows, "rows in use");
+    product(context, Rows::from(&*out), x.into(), weight, n_parts, x.n_rows);
+}
+
+/// `out` part `g` = `x` part `g` times row part `g`; one part is the plain product.
+pub(crate) fn product(
+    context: &mut Context,
+    out: Rows<'_>,
+    x: Rows<'_>,
+    weight: &Weight,
+    n_parts: usize,
+    n_tokens: usize,
+) {
     assert_eq!(x.width, n_parts * weight.columns(), "columns");
     assert_eq!(out.width, weight.n_rows(), "rows of the weight");
     assert!(weight.n_rows().is_multiple_of(n_parts), "parts are equal");
     let aligned = is_aligned(weight.columns(), x.width);
+    let (columns, n_groups) = (weight.columns(), weight.groups());
     let rows_per_part = weight.n_rows() / n_parts;
-    let bindings = product_bindings(&out.buffer, &x.buffer, weight);
-    let n_tokens = x.n_rows;
+    let bindings = product_bindings(out.buffer, x.buffer, weight);
     if n_tokens <= MATVEC_TOKENS {
-        let kernel = matvec_kernel(
-            &context.device.profile,
-            weight.format(),
-            weight.groups(),
-            n_tokens,
-            aligned,
-        );
-        let parameters = [
-            weight.n_rows(),
-            n_tokens,
-            weight.columns(),
-            weight.groups(),
-            rows_per_part,
-            x.width,
-            out.width,
-        ];
-        let rows_per_workgroup = WORKGROUP / team(weight.groups());
-        let grid = [weight.n_rows().div_ceil(rows_per_workgroup) as u32, 1, 1];
+        let profile = &context.device.profile;
+        let kernel = matvec_kernel(profile, weight.format(), n_groups, n_tokens, aligned);
+        let n_rows = weight.n_rows();
+        let parameters =
+            [n_rows, n_tokens, columns, n_groups, rows_per_part, x.width, out.width];
+        let rows_per_workgroup = WORKGROUP / team(n_groups);
+        let grid = [n_rows.div_ceil(rows_per_workgroup) as u32, 1, 1];
         context.dispatch(&kernel, &bindings, &parameters.map(|word| word as u32), grid);
     } else {
         let kernel = matmul_kernel(weight.format(), aligned);
-        let parameters =
-            [rows_per_part, n_tokens, weight.columns(), weight.groups(), x.width, out.width];
+        let parameters = [rows_per_part, n_tokens, columns, n_groups, x.width, out.width];
         let grid = [
             rows_per_part.div_ceil(TILE_ROWS) as u32,
             n_tokens.div_ceil(TILE_TOKENS) as u32,

@@ -50,6 +50,9 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let tile = tile_at(workgroup);
+    if tile.n_tokens == 0u {
+        return;
+    }
     let first_row = workgroup.x * 64u;
     let my_row = 4u * (thread % 16u);
     let my_token = TOKENS_PER_THREAD * (thread / 16u);
