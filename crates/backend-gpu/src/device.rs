@@ -100,6 +100,8 @@ pub(crate) struct Device {
     pub(crate) queue: wgpu::Queue,
     pub(crate) profile: DeviceProfile,
     pub(crate) adapter: wgpu::AdapterInfo,
+    /// Memory of the device, where its driver tells.
+    pub(crate) memory_bytes: Option<u64>,
     failure: Failure,
 }
 
@@ -143,7 +145,8 @@ impl Device {
             }
         });
         let profile = DeviceProfile::of_adapter(&info, features, &limits, options.profile);
-        Ok(Self { device, queue, profile, adapter: info, failure })
+        let memory_bytes = memory_bytes(&adapter);
+        Ok(Self { device, queue, profile, adapter: info, memory_bytes, failure })
     }
 
     /// Runs `make` and reports what it could not allocate.
@@ -199,6 +202,27 @@ impl Device {
             Some(Cause::Other(reason)) => Err(device_error(reason)),
         }
     }
+}
+
+/// Memory that is the device's own. Only Vulkan tells: wgpu has no question for it.
+#[cfg(not(target_vendor = "apple"))]
+#[expect(unsafe_code, reason = "a question to the driver below wgpu")]
+fn memory_bytes(adapter: &wgpu::Adapter) -> Option<u64> {
+    const DEVICE_LOCAL: u32 = 1;
+    // SAFETY: the handle is used to ask, and dropped before the adapter is.
+    let vulkan = unsafe { adapter.as_hal::<wgpu::hal::api::Vulkan>() }?;
+    let instance = vulkan.shared_instance().raw_instance();
+    // SAFETY: the physical device belongs to that instance, and both are alive.
+    let memory =
+        unsafe { instance.get_physical_device_memory_properties(vulkan.raw_physical_device()) };
+    let heaps = memory.memory_heaps_as_slice().iter();
+    Some(heaps.filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0).map(|heap| heap.size).sum())
+}
+
+/// Metal's own question is not in reach of wgpu.
+#[cfg(target_vendor = "apple")]
+fn memory_bytes(_: &wgpu::Adapter) -> Option<u64> {
+    None
 }
 
 fn device_error(reason: String) -> backend::Error {

@@ -40,6 +40,11 @@ impl Gpu {
         self.context.device.adapter.device_type == wgpu::DeviceType::Cpu
     }
 
+    /// Memory of the device in bytes, where its driver tells.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.context.device.memory_bytes
+    }
+
     /// The facts that choose between kernels.
     pub fn profile(&self) -> &DeviceProfile {
         &self.context.device.profile

@@ -15,6 +15,8 @@
 
 mod attention;
 mod buffers;
+#[cfg(test)]
+mod catalogue;
 mod device;
 mod encode;
 mod experts;
@@ -28,6 +30,8 @@ mod norm;
 mod pipelines;
 mod profile;
 mod rotation;
+#[cfg(test)]
+mod shader_tests;
 mod weights;
 
 pub use device::{AdapterChoice, OpenError, Options};

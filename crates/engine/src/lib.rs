@@ -11,6 +11,11 @@
 mod cancel;
 mod error;
 mod evaluate;
+#[cfg(feature = "gpu")]
+mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "gpu_absent.rs"]
+mod gpu;
 mod inspect;
 mod load;
 mod sampler;

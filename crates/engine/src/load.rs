@@ -14,6 +14,7 @@ use gguf::MappedFile;
 use model::{ARCHITECTURE, Geometry, Inference, Model, Options};
 
 use crate::error::{Error, Result};
+use crate::gpu;
 
 /// Tokens of a prefill chunk unless told otherwise: enough for each routed expert of the published
 /// model to serve a dozen of them, which is what makes reading its weights worthwhile.
@@ -22,7 +23,7 @@ pub const DEFAULT_MAX_BATCH: usize = 512;
 /// Which backend runs the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BackendChoice {
-    /// The fastest one of this build.
+    /// A graphics device if there is one on which the model fits, else vector units.
     #[default]
     Auto,
     /// The plain definition of every op.
@@ -55,6 +56,16 @@ impl Default for LoadOptions {
             n_threads: None,
         }
     }
+}
+
+fn load_on_cpu(
+    file: &MappedFile,
+    options: Options,
+    n_threads: Option<usize>,
+    on_progress: &mut dyn FnMut(u64),
+) -> model::Result<Box<dyn Inference>> {
+    let cpu = Cpu::new(backend_cpu::Options { n_threads, isa: None });
+    Model::load(cpu, file, options, on_progress).map(|model| Box::new(model) as _)
 }
 
 /// A GGUF file, opened and mapped; no weight has been read.
@@ -125,12 +136,10 @@ impl ModelFile {
                 Model::load(Reference, &self.file, model_options, on_progress)
                     .map(|model| Box::new(model) as _)
             }
-            BackendChoice::Cpu | BackendChoice::Auto => {
-                let cpu = Cpu::new(backend_cpu::Options { n_threads, isa: None });
-                Model::load(cpu, &self.file, model_options, on_progress)
-                    .map(|model| Box::new(model) as _)
-            }
-            BackendChoice::Gpu => return Err(Error::NoBackend { backend: "gpu" }),
+            BackendChoice::Cpu => load_on_cpu(&self.file, model_options, n_threads, on_progress),
+            BackendChoice::Gpu => gpu::load(&self.file, model_options, on_progress)?,
+            BackendChoice::Auto => gpu::load_if_it_suits(self, model_options, on_progress)
+                .unwrap_or_else(|| load_on_cpu(&self.file, model_options, n_threads, on_progress)),
         };
         loaded.map_err(|source| Error::Load { path: self.owned_path(), source })
     }
