@@ -119,11 +119,7 @@ pub(crate) fn attend(
         (1.0 / (head_dim as f64).sqrt() as f32).to_bits(),
     ];
     let target = partials.as_ref().unwrap_or(&out.buffer);
-    let grid = [
-        params.n_heads.div_ceil(HEADS) as u32,
-        run.n_rows as u32,
-        n_splits as u32,
-    ];
+    let grid = [params.n_heads.div_ceil(HEADS) as u32, run.n_rows as u32, n_splits as u32];
     record_attend(context, target, queries, attended, reads, (&parameters, grid));
     if let Some(partials) = partials {
         combine(context, out, &partials, attended, params, (run, n_splits));
@@ -164,8 +160,7 @@ fn combine(
     (run, n_splits): (Run, usize),
 ) {
     let sinks = attended.sinks.values(context).clone();
-    let bindings =
-        [Binding::Write(&out.buffer), Binding::Read(partials), Binding::Read(&sinks)];
+    let bindings = [Binding::Write(&out.buffer), Binding::Read(partials), Binding::Read(&sinks)];
     let parameters = [run.first_row, params.n_heads, n_splits].map(|word| word as u32);
     let grid = [params.n_heads as u32, run.n_rows as u32, 1];
     context.dispatch(&combine_kernel(attended.window.layout.width), &bindings, &parameters, grid);

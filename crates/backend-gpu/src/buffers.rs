@@ -108,7 +108,7 @@ impl Buffers {
 
     fn raw_storage(device: &Device, label: &'static str, size: u64) -> wgpu::Buffer {
         use wgpu::BufferUsages as Usage;
-        device.device.create_buffer(&wgpu::BufferDescriptor {
+        device.raw.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size,
             usage: Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST,

@@ -60,9 +60,8 @@ pub(crate) fn of_format(
 /// Kernels that read no weight, or only vectors.
 pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kernel)> {
     let (packed, plain) = (KvRounding::Applied, KvRounding::Off);
-    let attend = |rounding, reads| {
-        attention::attend_kernel(profile, &attention_rows(rounding), reads)
-    };
+    let attend =
+        |rounding, reads| attention::attend_kernel(profile, &attention_rows(rounding), reads);
     let learned = |has_bias| experts::route_kernel(256, 6, Choosing::Learned { has_bias });
     vec![
         ("rms_norm", norm::rms_norm_kernel(profile)),

@@ -96,7 +96,7 @@ impl From<wgpu::Error> for Cause {
 
 /// An open device.
 pub(crate) struct Device {
-    pub(crate) device: wgpu::Device,
+    pub(crate) raw: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
     pub(crate) profile: DeviceProfile,
     pub(crate) adapter: wgpu::AdapterInfo,
@@ -146,7 +146,7 @@ impl Device {
         });
         let profile = DeviceProfile::of_adapter(&info, features, &limits, options.profile);
         let memory_bytes = memory_bytes(&adapter);
-        Ok(Self { device, queue, profile, adapter: info, memory_bytes, failure })
+        Ok(Self { raw: device, queue, profile, adapter: info, memory_bytes, failure })
     }
 
     /// Runs `make` and reports what it could not allocate.
@@ -159,8 +159,8 @@ impl Device {
         wanted_bytes: u64,
         make: impl FnOnce() -> T,
     ) -> backend::Result<T> {
-        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let memory = self.raw.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = self.raw.push_error_scope(wgpu::ErrorFilter::Validation);
         let made = make();
         let validation = pollster::block_on(validation.pop());
         let memory = pollster::block_on(memory.pop());
@@ -177,7 +177,7 @@ impl Device {
     /// If the device failed, now or since the last wait.
     pub(crate) fn wait(&self) -> backend::Result<()> {
         let wait = wgpu::PollType::Wait { submission_index: None, timeout: Some(DEVICE_TIMEOUT) };
-        let waited = self.device.poll(wait);
+        let waited = self.raw.poll(wait);
         self.check()?;
         waited.map(|_| ()).map_err(|error| {
             device_error(format!("it did not finish in time ({error}); try a smaller batch"))

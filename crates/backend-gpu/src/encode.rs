@@ -10,6 +10,7 @@ use crate::buffers::{Buffer, BufferId, Buffers, Scratch, ScratchBuffers};
 use crate::device::Device;
 use crate::pipelines::{Kernel, Pipelines};
 use crate::rotation::AngleTables;
+use crate::weights::SharedArrays;
 
 /// Dispatches of one submission.
 const SUBMISSION_DISPATCHES: usize = 192;
@@ -77,7 +78,10 @@ pub(crate) struct Context {
     bind_groups: HashMap<(usize, Vec<Bound>), wgpu::BindGroup>,
     recording: Recording,
     staging: Option<wgpu::Buffer>,
+    pub(crate) shared_arrays: SharedArrays,
     pub(crate) iq2_xxs_grid: Option<Buffer>,
+    /// Bytes of weights handed to the device since the last wait.
+    pub(crate) staged_bytes: usize,
     /// Experts and weights of a routing of tokens to the one expert there is.
     routing_to_one: Option<[Buffer; 2]>,
     /// Counts submissions, so that others can tell what is still only recorded.
@@ -95,7 +99,9 @@ impl Context {
             bind_groups: HashMap::new(),
             recording: Recording::default(),
             staging: None,
+            shared_arrays: SharedArrays::default(),
             iq2_xxs_grid: None,
+            staged_bytes: 0,
             routing_to_one: None,
             n_submissions: 0,
         }
@@ -151,13 +157,11 @@ impl Context {
             .entry((pipeline.id, bound))
             .or_insert_with(|| bind_group(&self.device, &pipeline.layout, bindings));
         let recording = &mut self.recording;
-        let encoder = recording
-            .encoder
-            .get_or_insert_with(|| new_encoder(&self.device));
+        let encoder = recording.encoder.get_or_insert_with(|| new_encoder(&self.device));
         let pass = recording.pass.get_or_insert_with(|| {
             encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime()
         });
-        pass.set_pipeline(&pipeline.pipeline);
+        pass.set_pipeline(&pipeline.raw);
         pass.set_bind_group(0, &*bind_group, &[]);
         pass.set_immediates(0, bytemuck::cast_slice(parameters));
         let [x, y, z] = grid;
@@ -175,10 +179,7 @@ impl Context {
 
     fn copy_raw(&mut self, from: (&wgpu::Buffer, u64), to: (&wgpu::Buffer, u64), bytes: u64) {
         self.recording.pass = None;
-        let encoder = self
-            .recording
-            .encoder
-            .get_or_insert_with(|| new_encoder(&self.device));
+        let encoder = self.recording.encoder.get_or_insert_with(|| new_encoder(&self.device));
         encoder.copy_buffer_to_buffer(from.0, from.1, to.0, to.1, bytes);
     }
 
@@ -209,7 +210,11 @@ impl Context {
 
     /// Writes words to a buffer that nothing recorded uses.
     pub(crate) fn write_unused(&self, buffer: &Buffer, first_word: usize, words: &[u32]) {
-        let bytes: &[u8] = bytemuck::cast_slice(words);
+        self.write_bytes(buffer, first_word, bytemuck::cast_slice(words));
+    }
+
+    /// The same for whole words as bytes.
+    pub(crate) fn write_bytes(&self, buffer: &Buffer, first_word: usize, bytes: &[u8]) {
         self.device.queue.write_buffer(buffer.raw(), 4 * first_word as u64, bytes);
     }
 
@@ -273,21 +278,19 @@ impl Context {
     fn release_bind_groups(&mut self) {
         let gone = self.buffers.gone().take();
         if !gone.is_empty() {
-            self.bind_groups.retain(|(_, bound), _| {
-                bound.iter().all(|(id, _)| !gone.contains(id))
-            });
+            self.bind_groups.retain(|(_, bound), _| bound.iter().all(|(id, _)| !gone.contains(id)));
         }
     }
 }
 
 fn new_encoder(device: &Device) -> wgpu::CommandEncoder {
-    device.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
+    device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default())
 }
 
 fn staging_buffer(device: &Device, bytes: u64) -> backend::Result<wgpu::Buffer> {
     let size = bytes.next_power_of_two().max(1 << 16);
     device.allocate("results on their way to the host", size, || {
-        device.device.create_buffer(&wgpu::BufferDescriptor {
+        device.raw.create_buffer(&wgpu::BufferDescriptor {
             label: Some("staging"),
             size,
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
@@ -315,5 +318,5 @@ fn bind_group(
         })
         .collect();
     let descriptor = wgpu::BindGroupDescriptor { label: None, layout, entries: &entries };
-    device.device.create_bind_group(&descriptor)
+    device.raw.create_bind_group(&descriptor)
 }

@@ -182,7 +182,7 @@ fn gate_up(
         Binding::Read(routed.experts),
         Binding::Read(routed.weights),
     ];
-    bindings.extend(gate.buffers.iter().chain(&up.buffers).map(Binding::Read));
+    bindings.extend(gate.buffers().iter().chain(up.buffers()).map(Binding::Read));
     let parameters = [
         n_rows as u32,
         x.width as u32,
@@ -225,7 +225,7 @@ fn sum_down(
     let kernel = down_kernel(&context.device.profile, down.format(), n_groups, aligned);
     let mut bindings =
         vec![Binding::Write(&out.buffer), Binding::Read(hidden), Binding::Read(routed.experts)];
-    bindings.extend(down.buffers.iter().map(Binding::Read));
+    bindings.extend(down.buffers().iter().map(Binding::Read));
     let parameters = [out.width, columns, n_groups, routed.n_chosen, usize::from(adds)];
     let rows_per_workgroup = WORKGROUP / team(n_groups);
     let grid = [out.width.div_ceil(rows_per_workgroup) as u32, out.n_rows as u32, 1];
@@ -290,7 +290,7 @@ fn tiled_product(
     let kernel = tiled_kernel(weight.format(), is_aligned(weight.columns(), x.width));
     let mut bindings =
         vec![Binding::Write(out), Binding::Read(x.buffer), Binding::Read(&lists.buffer)];
-    bindings.extend(weight.buffers.iter().map(Binding::Read));
+    bindings.extend(weight.buffers().iter().map(Binding::Read));
     let parameters = [
         n_rows,
         weight.columns(),

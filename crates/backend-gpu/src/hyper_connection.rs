@@ -141,11 +141,8 @@ pub(crate) fn hc_expand(
     assert_eq!(gates.width, params.gates_width(), "gates");
     assert_eq!((y.n_rows, gates.n_rows), (streams.n_rows, streams.n_rows), "rows in use");
     let kernel = expand_kernel(params.n_streams);
-    let bindings = [
-        Binding::Write(&streams.buffer),
-        Binding::Read(&y.buffer),
-        Binding::Read(&gates.buffer),
-    ];
+    let bindings =
+        [Binding::Write(&streams.buffer), Binding::Read(&y.buffer), Binding::Read(&gates.buffer)];
     let grid = [y.width.div_ceil(CHANNELS) as u32, y.n_rows as u32, 1];
     context.dispatch(&kernel, &bindings, &[y.width as u32], grid);
 }

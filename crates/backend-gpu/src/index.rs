@@ -104,13 +104,7 @@ fn select_part(context: &mut Context, out: &Selection, scored: Scored<'_>, run: 
     context.dispatch(&top_k_kernel(), &bindings, &parameters, [run.n_rows as u32, 1, 1]);
 }
 
-fn score(
-    context: &mut Context,
-    scores: &Buffer,
-    scored: Scored<'_>,
-    run: Run,
-    n_scores: usize,
-) {
+fn score(context: &mut Context, scores: &Buffer, scored: Scored<'_>, run: Run, n_scores: usize) {
     let Scored { queries, head_weights, keys, params } = scored;
     let (width, n_heads) = (keys.layout.width, params.n_heads);
     let (rounded, first_query) = match keys.layout.rounding {

@@ -70,11 +70,7 @@ pub(crate) struct Compressor<'a> {
     pub(crate) params: &'a CompressParams,
 }
 
-pub(crate) fn compress_kernel(
-    profile: &DeviceProfile,
-    layout: &KvLayout,
-    overlap: bool,
-) -> Kernel {
+pub(crate) fn compress_kernel(profile: &DeviceProfile, layout: &KvLayout, overlap: bool) -> Kernel {
     let (mut constants, mut parts) = packing(layout);
     let (more, reduction) = reduction(profile, WORKGROUP, 1);
     constants.extend(more);

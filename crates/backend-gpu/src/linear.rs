@@ -102,7 +102,7 @@ pub(crate) fn product_bindings<'a>(
     weight: &'a Weight,
 ) -> Vec<Binding<'a>> {
     let mut bindings = vec![Binding::Write(out), Binding::Read(x)];
-    bindings.extend(weight.buffers.iter().map(Binding::Read));
+    bindings.extend(weight.buffers().iter().map(Binding::Read));
     bindings
 }
 
@@ -150,8 +150,7 @@ pub(crate) fn product(
         let profile = &context.device.profile;
         let kernel = matvec_kernel(profile, weight.format(), n_groups, n_tokens, aligned);
         let n_rows = weight.n_rows();
-        let parameters =
-            [n_rows, n_tokens, columns, n_groups, rows_per_part, x.width, out.width];
+        let parameters = [n_rows, n_tokens, columns, n_groups, rows_per_part, x.width, out.width];
         let rows_per_workgroup = WORKGROUP / team(n_groups);
         let grid = [n_rows.div_ceil(rows_per_workgroup) as u32, 1, 1];
         context.dispatch(&kernel, &bindings, &parameters.map(|word| word as u32), grid);

@@ -22,11 +22,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    pub(crate) fn zeros(
-        context: &Context,
-        capacity: usize,
-        width: usize,
-    ) -> backend::Result<Self> {
+    pub(crate) fn zeros(context: &Context, capacity: usize, width: usize) -> backend::Result<Self> {
         let bytes = 4 * (capacity * width) as u64;
         let buffer = context.buffers.storage(&context.device, "activations", bytes)?;
         Ok(Self { buffer, width, capacity, n_rows: capacity })

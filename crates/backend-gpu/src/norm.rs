@@ -26,8 +26,7 @@ pub(crate) fn rms_norm(
     assert_eq!(gain.n_values(), x.width, "gain");
     let kernel = rms_norm_kernel(&context.device.profile);
     let gain = gain.values(context).clone();
-    let bindings =
-        [Binding::Write(&out.buffer), Binding::Read(&x.buffer), Binding::Read(&gain)];
+    let bindings = [Binding::Write(&out.buffer), Binding::Read(&x.buffer), Binding::Read(&gain)];
     let parameters = [x.width as u32, eps.to_bits()];
     context.dispatch(&kernel, &bindings, &parameters, [x.n_rows as u32, 1, 1]);
 }

@@ -76,7 +76,7 @@ impl Kernel {
 /// A compiled kernel.
 pub(crate) struct Pipeline {
     pub(crate) id: usize,
-    pub(crate) pipeline: wgpu::ComputePipeline,
+    pub(crate) raw: wgpu::ComputePipeline,
     pub(crate) layout: wgpu::BindGroupLayout,
 }
 
@@ -104,7 +104,7 @@ impl Pipelines {
 
 #[expect(unsafe_code, reason = "kernels without a clamp on every index, which costs them speed")]
 fn compile(device: &Device, kernel: &Kernel, writes: &[bool], id: usize) -> Pipeline {
-    let device = &device.device;
+    let device = &device.raw;
     let entries: Vec<_> = writes.iter().zip(0..).map(|(w, i)| layout_entry(i, *w)).collect();
     let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some(kernel.name),
@@ -123,7 +123,7 @@ fn compile(device: &Device, kernel: &Kernel, writes: &[bool], id: usize) -> Pipe
     // SAFETY: the text is ours, and so are all buffers; every op asserts the shapes from which its
     // kernel computes indexes and loop bounds, so no access leaves a buffer and no loop is endless.
     let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
-    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+    let raw = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(kernel.name),
         layout: Some(&pipeline_layout),
         module: &module,
@@ -134,7 +134,7 @@ fn compile(device: &Device, kernel: &Kernel, writes: &[bool], id: usize) -> Pipe
         },
         cache: None,
     });
-    Pipeline { id, pipeline, layout }
+    Pipeline { id, raw, layout }
 }
 
 fn layout_entry(binding: u32, writes: bool) -> wgpu::BindGroupLayoutEntry {

@@ -1,8 +1,8 @@
 //! Kernels are sound without a device: naga accepts every variant and translates it for Metal.
 //!
 //! Golden: `goldens/*.metal`, what naga makes of the kernels of the published model on an Apple
-//! GPU, with the options that wgpu gives it. `cargo test -p ironstar-backend-gpu -- --ignored`
-//! writes them anew; the difference is then to be read. Nobody here has run them.
+//! GPU, with the options that wgpu gives it. A test that finds another text leaves it beside the
+//! golden as `*.metal.new`, to be read and renamed. Nobody here has run them.
 
 use std::path::PathBuf;
 
@@ -17,9 +17,7 @@ use crate::weights::Format;
 
 /// What wgpu tells naga of a device with subgroups and immediates.
 fn capabilities() -> Capabilities {
-    Capabilities::IMMEDIATES
-        | Capabilities::SUBGROUP
-        | Capabilities::SHADER_FLOAT16_IN_FLOAT32
+    Capabilities::IMMEDIATES | Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16_IN_FLOAT32
 }
 
 fn validated(name: &str, kernel: &Kernel) -> (naga::Module, ModuleInfo) {
@@ -130,22 +128,16 @@ fn goldens() -> PathBuf {
 fn metal_text_is_that_of_the_goldens() {
     let mut changed = Vec::new();
     for (name, kernel) in golden_kernels() {
-        let path = goldens().join(format!("{name}.metal"));
-        let golden = std::fs::read_to_string(&path).unwrap_or_default();
-        if golden != metal(&name, &kernel) {
-            changed.push(name);
+        let text = metal(&name, &kernel);
+        let golden = std::fs::read_to_string(goldens().join(format!("{name}.metal")));
+        if golden.is_ok_and(|golden| golden == text) {
+            continue;
         }
+        let new = goldens().join(format!("{name}.metal.new"));
+        std::fs::write(&new, text).expect("the folder can be written");
+        changed.push(name);
     }
-    assert!(changed.is_empty(), "not as in goldens/ (the module head says more): {changed:?}");
+    assert!(changed.is_empty(), "read goldens/*.metal.new, then rename them: {changed:?}");
     let n_files = std::fs::read_dir(goldens()).expect("goldens are committed").count();
     assert_eq!(n_files, golden_kernels().len(), "goldens/ holds a file for each kernel");
-}
-
-#[test]
-#[ignore = "writes the goldens"]
-fn write_goldens() {
-    for (name, kernel) in golden_kernels() {
-        let path = goldens().join(format!("{name}.metal"));
-        std::fs::write(&path, metal(&name, &kernel)).expect("the folder is there");
-    }
 }

@@ -11,7 +11,8 @@
 //! | `Q4_K`, `Q2_K` | blocks as stored, which are whole words |
 //! | `IQ2_XXS` | two words for 32 weights; scales; the grid, shared by all |
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, Weak};
 
 use gguf::blocks::{iq2_xxs, mxfp4, q8_0};
 use gguf::{Tensor, TensorType};
@@ -91,12 +92,17 @@ pub struct Weight {
     /// `None` for tables of integers, which no product takes.
     format: Option<Format>,
     /// The arrays of the format.
-    pub(crate) buffers: Vec<Buffer>,
+    arrays: Arc<Arrays>,
     /// The weight as f32, for ops that take vectors; made when first asked for.
     values: OnceLock<Buffer>,
 }
 
 impl Weight {
+    /// The arrays of the format.
+    pub(crate) fn buffers(&self) -> &[Buffer] {
+        &self.arrays.0
+    }
+
     /// Values per row.
     pub(crate) fn columns(&self) -> usize {
         self.tensor.columns()
@@ -136,7 +142,7 @@ impl Weight {
     /// If it is none.
     pub(crate) fn integers(&self) -> &Buffer {
         assert_eq!(self.tensor.kind, TensorType::I32, "tables of ids are I32");
-        &self.buffers[0]
+        &self.buffers()[0]
     }
 
     /// All values as f32, row after row without gaps.
@@ -154,104 +160,141 @@ impl Weight {
     }
 }
 
+/// Arrays on the device, for as long as a weight uses them.
+#[derive(Debug)]
+pub(crate) struct Arrays(Vec<Buffer>);
+
+/// Arrays of mapped files by address and type. Tensors of a file may share their bytes; then they
+/// share the arrays as well. An entry holds while a weight does, which keeps the file mapped and
+/// the address true.
+pub(crate) type SharedArrays = HashMap<(usize, usize, TensorType), Weak<Arrays>>;
+
 impl Context {
     /// Uploads a weight.
     ///
     /// # Errors
     /// If the type has no kernel, or the device has no room.
     pub(crate) fn bind(&mut self, tensor: &Tensor) -> backend::Result<Weight> {
-        let unsupported = || backend::Error::UnsupportedType {
-            tensor: tensor.name.clone(),
-            kind: tensor.kind.to_string(),
-            backend: crate::NAME,
-        };
         let format = Format::of(tensor.kind);
         if format.is_none() && tensor.kind != TensorType::I32 {
-            return Err(unsupported());
+            return Err(backend::Error::UnsupportedType {
+                tensor: tensor.name.clone(),
+                kind: tensor.kind.to_string(),
+                backend: crate::NAME,
+            });
         }
-        let buffers = match format {
-            None => vec![self.upload(&words(&tensor.data))?],
-            Some(format) if format.is_plain() => vec![self.upload(&plain_words(tensor))?],
-            Some(Format::Q8_0) => {
-                let (quants, scales) = split_blocks(&tensor.data, q8_0::BYTES, q8_0::Q_OFFSET);
-                vec![self.upload(&words(&quants))?, self.upload(&words(&scales))?]
-            }
-            Some(Format::Mxfp4) => {
-                let (quants, scales) = split_blocks(&tensor.data, mxfp4::BYTES, mxfp4::Q_OFFSET);
-                vec![self.upload(&words(&quants))?, self.upload(&words(&scales))?]
-            }
-            Some(Format::Iq2Xxs) => {
-                let offset = iq2_xxs::WORDS_OFFSET;
-                let (quants, scales) = split_blocks(&tensor.data, iq2_xxs::BYTES, offset);
-                let grid = self.iq2_xxs_grid()?;
-                vec![self.upload(&words(&quants))?, self.upload(&words(&scales))?, grid]
-            }
-            Some(_) => vec![self.upload(&words(&tensor.data))?],
+        let key = (tensor.data.as_ptr() as usize, tensor.data.len(), tensor.kind);
+        let is_mapped = tensor.data.file_range().is_some();
+        let shared = if is_mapped { self.shared_arrays.get(&key) } else { None };
+        let arrays = match shared.and_then(Weak::upgrade) {
+            Some(arrays) => arrays,
+            None => Arc::new(Arrays(self.upload(tensor, format)?)),
         };
-        Ok(Weight { tensor: tensor.clone(), format, buffers, values: OnceLock::new() })
+        if is_mapped {
+            self.shared_arrays.insert(key, Arc::downgrade(&arrays));
+        }
+        Ok(Weight { tensor: tensor.clone(), format, arrays, values: OnceLock::new() })
     }
 
-    fn upload(&mut self, words: &[u32]) -> backend::Result<Buffer> {
-        let bytes = 4 * words.len() as u64;
-        let buffer = self.buffers.storage(&self.device, "weights", bytes)?;
-        for (i, chunk) in words.chunks(UPLOAD_WORDS).enumerate() {
-            self.write_unused(&buffer, i * UPLOAD_WORDS, chunk);
-            // Gives the staging memory of the chunk to the device before the next one takes more.
-            self.device.queue.submit([]);
-            if words.len() > UPLOAD_WORDS {
-                self.device.wait()?;
+    fn upload(&mut self, tensor: &Tensor, format: Option<Format>) -> backend::Result<Vec<Buffer>> {
+        let data: &[u8] = &tensor.data;
+        Ok(match format {
+            Some(format) if format.is_plain() && !tensor.columns().is_multiple_of(GROUP) => {
+                vec![self.upload_bytes(&filled_rows(tensor))?]
             }
+            Some(Format::Q8_0) => {
+                self.upload_split::<{ q8_0::BYTES }>(data, q8_0::Q_OFFSET)?.into()
+            }
+            Some(Format::Mxfp4) => {
+                self.upload_split::<{ mxfp4::BYTES }>(data, mxfp4::Q_OFFSET)?.into()
+            }
+            Some(Format::Iq2Xxs) => {
+                let [quants, scales] =
+                    self.upload_split::<{ iq2_xxs::BYTES }>(data, iq2_xxs::WORDS_OFFSET)?;
+                vec![quants, scales, self.iq2_xxs_grid()?]
+            }
+            Some(_) | None => vec![self.upload_bytes(data)?],
+        })
+    }
+
+    /// Bytes as they are, filled up to a whole word.
+    fn upload_bytes(&mut self, bytes: &[u8]) -> backend::Result<Buffer> {
+        let buffer = self.buffers.storage(&self.device, "weights", bytes.len() as u64)?;
+        for (i, chunk) in bytes.chunks(UPLOAD_BYTES).enumerate() {
+            let whole = chunk.len() - chunk.len() % 4;
+            let first_word = i * UPLOAD_BYTES / 4;
+            self.write_bytes(&buffer, first_word, &chunk[..whole]);
+            if whole < chunk.len() {
+                let mut last = [0; 4];
+                last[..chunk.len() - whole].copy_from_slice(&chunk[whole..]);
+                self.write_bytes(&buffer, first_word + whole / 4, &last);
+            }
+            self.pass_upload(chunk.len())?;
         }
         Ok(buffer)
+    }
+
+    /// Blocks taken apart: what follows `offset`, and the scales in front of it.
+    fn upload_split<const BYTES: usize>(
+        &mut self,
+        data: &[u8],
+        offset: usize,
+    ) -> backend::Result<[Buffer; 2]> {
+        let blocks = data.as_chunks::<BYTES>().0;
+        let bytes = |of_block: usize| (blocks.len() * of_block) as u64;
+        let quants = self.buffers.storage(&self.device, "weights", bytes(BYTES - offset))?;
+        let scales = self.buffers.storage(&self.device, "weights", bytes(offset))?;
+        let mut parts = (Vec::new(), Vec::new());
+        for (i, chunk) in blocks.chunks(UPLOAD_BLOCKS).enumerate() {
+            parts.0.clear();
+            parts.1.clear();
+            for block in chunk {
+                parts.0.extend_from_slice(&block[offset..]);
+                parts.1.extend_from_slice(&block[..offset]);
+            }
+            parts.1.resize(parts.1.len().next_multiple_of(4), 0);
+            let first_block = i * UPLOAD_BLOCKS;
+            self.write_bytes(&quants, first_block * (BYTES - offset) / 4, &parts.0);
+            self.write_bytes(&scales, first_block * offset / 4, &parts.1);
+            self.pass_upload(chunk.len() * BYTES)?;
+        }
+        Ok([quants, scales])
+    }
+
+    /// Hands staged bytes to the device, and waits from time to time so that they do not pile up.
+    fn pass_upload(&mut self, n_bytes: usize) -> backend::Result<()> {
+        self.device.queue.submit([]);
+        self.staged_bytes += n_bytes;
+        if self.staged_bytes >= MAX_STAGED_BYTES {
+            self.staged_bytes = 0;
+            self.device.wait()?;
+        }
+        Ok(())
     }
 
     fn iq2_xxs_grid(&mut self) -> backend::Result<Buffer> {
         if let Some(grid) = &self.iq2_xxs_grid {
             return Ok(grid.clone());
         }
-        let grid = self.upload(&words(iq2_xxs::GRID.as_flattened()))?;
+        let grid = self.upload_bytes(iq2_xxs::GRID.as_flattened())?;
         self.iq2_xxs_grid = Some(grid.clone());
         Ok(grid)
     }
 }
 
-/// Words that are uploaded at once.
-const UPLOAD_WORDS: usize = 16 << 20;
-
-/// Bytes as little-endian words, filled up with zeros.
-fn words(bytes: &[u8]) -> Vec<u32> {
-    let (chunks, rest) = bytes.as_chunks::<4>();
-    let mut words: Vec<u32> = chunks.iter().map(|chunk| u32::from_le_bytes(*chunk)).collect();
-    if !rest.is_empty() {
-        let mut last = [0; 4];
-        last[..rest.len()].copy_from_slice(rest);
-        words.push(u32::from_le_bytes(last));
-    }
-    words
-}
+/// Bytes that are uploaded at once.
+const UPLOAD_BYTES: usize = 64 << 20;
+/// Blocks that are taken apart at once: a multiple of four, so that parts are whole words.
+const UPLOAD_BLOCKS: usize = 1 << 20;
+/// Bytes on their way at once.
+const MAX_STAGED_BYTES: usize = 256 << 20;
 
 /// Rows of plain floats, filled up with zeros to whole groups.
-fn plain_words(tensor: &Tensor) -> Vec<u32> {
-    let n_rows = tensor.rows();
-    if tensor.columns().is_multiple_of(GROUP) {
-        return words(&tensor.data);
-    }
+fn filled_rows(tensor: &Tensor) -> Vec<u8> {
     let row_bytes = tensor.kind.row_bytes(tensor.columns().next_multiple_of(GROUP));
-    let mut bytes = vec![0; n_rows * row_bytes];
+    let mut bytes = vec![0; tensor.rows() * row_bytes];
     for (i, row) in bytes.chunks_exact_mut(row_bytes).enumerate() {
         row[..tensor.row_bytes()].copy_from_slice(tensor.row(i));
     }
-    words(&bytes)
-}
-
-/// Takes blocks of `block_bytes` bytes apart: what follows `offset`, and the scales in front.
-fn split_blocks(data: &[u8], block_bytes: usize, offset: usize) -> (Vec<u8>, Vec<u8>) {
-    let blocks = data.chunks_exact(block_bytes);
-    let mut quants = Vec::with_capacity(blocks.len() * (block_bytes - offset));
-    let mut scales = Vec::with_capacity(blocks.len() * offset);
-    for block in blocks {
-        scales.extend_from_slice(&block[..offset]);
-        quants.extend_from_slice(&block[offset..]);
-    }
-    (quants, scales)
+    bytes
 }

@@ -67,7 +67,9 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     match cause.downcast_ref::<Engine>()? {
         Engine::EmptyPrompt => Some("-p TEXT or -f FILE gives a prompt"),
         Engine::PromptTooLong { .. } => Some("--ctx N makes the context larger"),
-        Engine::NoBackend { .. } | Engine::Device { .. } => Some("--backend cpu runs on any machine"),
+        Engine::NoBackend { .. } | Engine::Device { .. } => {
+            Some("--backend cpu runs on any machine")
+        }
         Engine::VocabularySize { .. } => {
             Some("vocabulary and weights come from different models; convert the model again")
         }

@@ -14,14 +14,16 @@ mod evaluate;
 #[cfg(feature = "gpu")]
 mod gpu;
 #[cfg(not(feature = "gpu"))]
-#[path = "gpu_absent.rs"]
-mod gpu;
+mod gpu_absent;
 mod inspect;
 mod load;
 mod sampler;
 mod session;
 mod stop;
 mod turn;
+
+#[cfg(not(feature = "gpu"))]
+use gpu_absent as gpu;
 
 pub use backend::KvRounding;
 pub use model::{ActiveBytes, Geometry, Inference, LogitsWanted, MemoryPlan};
