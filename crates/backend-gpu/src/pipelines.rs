@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::hash::{Hash, Hasher};
 
 use crate::device::{Device, IMMEDIATE_BYTES};
 
@@ -24,11 +25,33 @@ pub(crate) struct Kernel {
 }
 
 /// A piece of WGSL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Part {
     text: &'static str,
     /// Prefix of names and first binding, for texts that serve more than one weight.
     weight: Option<(&'static str, u32)>,
+}
+
+impl Part {
+    /// Texts are told apart by where they are: kernels are looked up with every dispatch, and
+    /// hashing kilobytes would take longer than recording one.
+    fn identity(&self) -> (*const u8, usize, Option<(&'static str, u32)>) {
+        (self.text.as_ptr(), self.text.len(), self.weight)
+    }
+}
+
+impl PartialEq for Part {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Part {}
+
+impl Hash for Part {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
 }
 
 impl From<&'static str> for Part {
