@@ -24,6 +24,14 @@ pub enum Error {
         /// How much was asked for.
         wanted_bytes: u64,
     },
+    /// A device failed, was lost or did not answer.
+    #[error("the {backend} device failed: {reason}")]
+    Device {
+        /// The backend whose device it is.
+        backend: &'static str,
+        /// What the driver said.
+        reason: String,
+    },
     /// Weight bytes could not be decoded.
     #[error("a weight could not be read")]
     Weight(#[from] gguf::Error),

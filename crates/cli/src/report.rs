@@ -70,7 +70,7 @@ fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         Engine::Memory { fitting: Some(fitting), .. } => {
             return Some(format!("--ctx {fitting} fits"));
         }
-        Engine::NoBackend { .. } => "--backend cpu runs on any machine",
+        Engine::NoBackend { .. } | Engine::Device { .. } => "--backend cpu runs on any machine",
         Engine::VocabularySize { .. } => {
             "vocabulary and weights come from different models; convert the model again"
         }

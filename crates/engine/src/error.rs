@@ -58,10 +58,18 @@ pub enum Error {
         vocab_size: u64,
     },
     /// This build has no such backend.
-    #[error("this program has no {backend} backend yet; it has reference and cpu")]
+    #[error("this program was built without the {backend} backend; it has reference and cpu")]
     NoBackend {
         /// The one that was asked for.
         backend: &'static str,
+    },
+    /// There is no device for the backend that was asked for, or it does not open.
+    #[error("the {backend} backend cannot be used")]
+    Device {
+        /// The one that was asked for.
+        backend: &'static str,
+        /// What is wrong with the device.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A prompt without a token.
     #[error("the prompt is empty")]

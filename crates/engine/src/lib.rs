@@ -12,6 +12,10 @@ mod bench;
 mod cancel;
 mod error;
 mod evaluate;
+#[cfg(feature = "gpu")]
+mod gpu;
+#[cfg(not(feature = "gpu"))]
+mod gpu_absent;
 mod inspect;
 mod load;
 mod machine;
@@ -19,6 +23,9 @@ mod sampler;
 mod session;
 mod stop;
 mod turn;
+
+#[cfg(not(feature = "gpu"))]
+use gpu_absent as gpu;
 
 pub use backend::KvRounding;
 pub use model::{ActiveBytes, Geometry, Inference, LogitsWanted, MemoryPlan};

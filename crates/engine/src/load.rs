@@ -14,6 +14,7 @@ use gguf::MappedFile;
 use model::{ARCHITECTURE, Geometry, Inference, MemoryPlan, Model, Options};
 
 use crate::error::{Error, Result};
+use crate::gpu;
 use crate::machine::Machine;
 use crate::sampler::SampleParams;
 use crate::session::check_context;
@@ -28,7 +29,7 @@ const CONTEXT_STEP: usize = 1024;
 /// Which backend runs the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BackendChoice {
-    /// The fastest one of this build.
+    /// A graphics device if there is one on which the model fits, else vector units.
     #[default]
     Auto,
     /// The plain definition of every op.
@@ -65,6 +66,15 @@ impl Default for LoadOptions {
             readahead: false,
         }
     }
+}
+
+fn load_on_cpu(
+    file: &MappedFile,
+    options: Options,
+    cpu: backend_cpu::Options,
+    on_progress: &mut dyn FnMut(u64),
+) -> model::Result<Box<dyn Inference>> {
+    Model::load(Cpu::new(cpu), file, options, on_progress).map(|model| Box::new(model) as _)
 }
 
 /// A GGUF file, opened and mapped; no weight has been read.
@@ -148,17 +158,16 @@ impl ModelFile {
     ) -> Result<Box<dyn Inference>> {
         let LoadOptions { backend, max_batch, kv_rounding, n_threads, readahead } = *options;
         let model_options = Options { max_batch, kv_rounding };
+        let cpu = backend_cpu::Options { n_threads, isa: None, readahead };
         let loaded: model::Result<Box<dyn Inference>> = match backend {
             BackendChoice::Reference => {
                 Model::load(Reference, &self.file, model_options, on_progress)
                     .map(|model| Box::new(model) as _)
             }
-            BackendChoice::Cpu | BackendChoice::Auto => {
-                let cpu = Cpu::new(backend_cpu::Options { n_threads, isa: None, readahead });
-                Model::load(cpu, &self.file, model_options, on_progress)
-                    .map(|model| Box::new(model) as _)
-            }
-            BackendChoice::Gpu => return Err(Error::NoBackend { backend: "gpu" }),
+            BackendChoice::Cpu => load_on_cpu(&self.file, model_options, cpu, on_progress),
+            BackendChoice::Gpu => gpu::load(&self.file, model_options, on_progress)?,
+            BackendChoice::Auto => gpu::load_if_it_suits(self, model_options, on_progress)
+                .unwrap_or_else(|| load_on_cpu(&self.file, model_options, cpu, on_progress)),
         };
         loaded.map_err(|source| Error::Load { path: self.owned_path(), source })
     }

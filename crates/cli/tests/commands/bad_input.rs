@@ -54,7 +54,7 @@ fn drop_last_token(content: &mut Content) {
     }
 }
 
-const CASES: [Case; 18] = [
+const CASES: [Case; 17] = [
     Case {
         input: "a file that is not there",
         make: nothing,
@@ -177,13 +177,6 @@ const CASES: [Case; 18] = [
         make: nothing,
         args: &["run", "-m", "tiny.gguf", "-p", "hello", "--top-p", "1.5"],
         message: "error: top-p is 1.5, expected a number above 0 and at most 1",
-        exit_code: 1,
-    },
-    Case {
-        input: "a backend that is not there",
-        make: nothing,
-        args: &["run", "-m", "tiny.gguf", "-p", "hello", "--backend", "gpu"],
-        message: "error: this program has no gpu backend yet; it has reference and cpu<br>hint: --backend cpu runs on any machine",
         exit_code: 1,
     },
     Case {

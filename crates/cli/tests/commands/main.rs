@@ -75,6 +75,36 @@ fn cpu_logits_without_roundings_are_those_of_transformers() {
     check_against_transformers("cpu");
 }
 
+/// Whether the gpu backend can be tried; says so if not.
+fn has_gpu(folder: &Folder) -> bool {
+    let args = ["logits", "-m", "tiny.gguf", "--tokens", "tokens.json", "--out", "out.f32"];
+    let output = folder.run(&[args.as_slice(), &["--backend", "gpu"]].concat(), b"");
+    if output.status.success() {
+        return true;
+    }
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("no graphics device was found"), "{message}");
+    #[expect(clippy::disallowed_methods, reason = "a switch of the test run, not of the program")]
+    let required = std::env::var_os("IRONSTAR_REQUIRE_GPU").is_some();
+    assert!(!required, "there is no GPU, and IRONSTAR_REQUIRE_GPU is set");
+    say_skipped();
+    false
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test must say so")]
+fn say_skipped() {
+    eprintln!("skipped: no GPU (a software one such as lavapipe will do)");
+}
+
+#[test]
+fn gpu_logits_without_roundings_are_those_of_transformers() {
+    let folder = Folder::with_tiny();
+    write_tokens(&folder);
+    if has_gpu(&folder) {
+        check_against_transformers("gpu");
+    }
+}
+
 /// A last-bit difference can flip an FP8 or FP4 code. The flip stays in KV, so later rows are a
 /// little off and those that read the flipped row may be far off; what comes before it is exact.
 #[test]
@@ -86,7 +116,8 @@ fn logits_with_roundings_are_those_of_the_numpy_model() {
     };
     let folder = Folder::with_tiny();
     write_tokens(&folder);
-    for backend in ["reference", "cpu"] {
+    let gpu = has_gpu(&folder).then_some("gpu");
+    for backend in ["reference", "cpu"].into_iter().chain(gpu) {
         let found = logits(&folder, &["--backend", backend]);
         let apart = differences(&found, &reference::<f32>("logits_ds4"));
         let flip = apart.iter().position(|apart| *apart > 1e-3).unwrap_or(apart.len());

@@ -1,5 +1,6 @@
 //! The model on small random files: binding, and what a timeline promises.
 
 mod binding;
+mod gpu;
 mod support;
 mod timeline;

@@ -1,0 +1,96 @@
+//! Every kernel in the variants that the published model needs, by name: what tests translate and
+//! compare.
+
+use backend::kv_row::{KvLayout, KvRounding};
+
+use crate::attention::{self, Reads};
+use crate::experts::{self, Choosing};
+use crate::pipelines::Kernel;
+use crate::profile::DeviceProfile;
+use crate::weights::Format;
+use crate::{hyper_connection, index, kv, linear, norm};
+
+/// Formats by name.
+pub(crate) const FORMATS: [(&str, Format); 8] = [
+    ("f32", Format::F32),
+    ("f16", Format::F16),
+    ("bf16", Format::Bf16),
+    ("q8_0", Format::Q8_0),
+    ("q4_k", Format::Q4K),
+    ("q2_k", Format::Q2K),
+    ("iq2_xxs", Format::Iq2Xxs),
+    ("mxfp4", Format::Mxfp4),
+];
+
+/// Groups of 32 in a row of the published hidden size, and in an expert's.
+const HIDDEN_GROUPS: usize = 4096 / 32;
+const EXPERT_GROUPS: usize = 2048 / 32;
+
+fn attention_rows(rounding: KvRounding) -> KvLayout {
+    KvLayout::attention(512, 64, rounding)
+}
+
+fn index_rows(rounding: KvRounding) -> KvLayout {
+    KvLayout::index(128, rounding)
+}
+
+/// Kernels that read a weight of one format.
+pub(crate) fn of_format(
+    profile: &DeviceProfile,
+    format: Format,
+    aligned: bool,
+) -> Vec<(&'static str, Kernel)> {
+    let team_of = HIDDEN_GROUPS;
+    vec![
+        ("matvec", linear::matvec_kernel(profile, format, team_of, 1, aligned)),
+        ("matvec_few", linear::matvec_kernel(profile, format, team_of, 4, aligned)),
+        ("matvec_short", linear::matvec_kernel(profile, format, 4, 8, aligned)),
+        ("matmul", linear::matmul_kernel(format, aligned)),
+        ("embed", linear::embed_kernel(format)),
+        ("hc_project", hyper_connection::project_kernel(profile, format, aligned)),
+        (
+            "expert_gate_up",
+            experts::gate_up_kernel(profile, (format, format), HIDDEN_GROUPS, aligned),
+        ),
+        ("expert_down", experts::down_kernel(profile, format, EXPERT_GROUPS, aligned)),
+        ("expert_matmul", experts::tiled_kernel(format, aligned)),
+    ]
+}
+
+/// Kernels that read no weight, or only vectors.
+pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kernel)> {
+    let (packed, plain) = (KvRounding::Applied, KvRounding::Off);
+    let attend =
+        |rounding, reads| attention::attend_kernel(profile, &attention_rows(rounding), reads);
+    let learned = |has_bias| experts::route_kernel(256, 6, Choosing::Learned { has_bias });
+    vec![
+        ("rms_norm", norm::rms_norm_kernel(profile)),
+        ("rms_norm_heads", norm::rms_norm_heads_kernel(profile)),
+        ("rope_tail", norm::rope_tail_kernel()),
+        ("hc_mix", hyper_connection::mix_kernel(4)),
+        ("hc_head", hyper_connection::head_kernel(4)),
+        ("hc_expand", hyper_connection::expand_kernel(4)),
+        ("store_kv", kv::store_kernel(&attention_rows(packed))),
+        ("store_kv_plain", kv::store_kernel(&attention_rows(plain))),
+        ("compress", kv::compress_kernel(profile, &attention_rows(packed), true)),
+        ("compress_disjoint", kv::compress_kernel(profile, &attention_rows(packed), false)),
+        ("compress_index", kv::compress_kernel(profile, &index_rows(packed), true)),
+        ("compress_plain", kv::compress_kernel(profile, &index_rows(plain), true)),
+        ("compress_remember", kv::remember_kernel()),
+        ("index_query", index::query_kernel(128)),
+        ("index_score", index::score_kernel(&index_rows(packed))),
+        ("index_score_plain", index::score_kernel(&index_rows(plain))),
+        ("index_top_k", index::top_k_kernel()),
+        ("attend_window", attend(packed, Reads::Window)),
+        ("attend_visible", attend(packed, Reads::Visible)),
+        ("attend_selected", attend(packed, Reads::Selected)),
+        ("attend_plain", attend(plain, Reads::Selected)),
+        ("attend_combine", attention::combine_kernel(512)),
+        ("route_biased", learned(true)),
+        ("route_unbiased", learned(false)),
+        ("route_hashed", experts::route_kernel(256, 6, Choosing::Hashed)),
+        ("expert_lists", experts::lists_kernel(256)),
+        ("expert_hidden", experts::hidden_kernel()),
+        ("expert_sum", experts::sum_kernel()),
+    ]
+}

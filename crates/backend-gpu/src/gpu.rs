@@ -1,0 +1,252 @@
+//! The backend itself: a device, and one line per op.
+
+use std::ops::Range;
+
+use backend::kv_row::KvLayout;
+use backend::{
+    AttendParams, Attended, Backend, CompressParams, CompressorState, Direction, ExpertWeights,
+    HcParams, HcWeights, IndexParams, Result, Rotation, RouterChoice, RouterParams, Run,
+};
+
+use crate::device::{Device, OpenError, Options};
+use crate::encode::Context;
+use crate::memory::{KvRows, Routing, Selection, Tensor, TokenIds};
+use crate::profile::DeviceProfile;
+use crate::weights::Weight;
+use crate::{attention, experts, hyper_connection, index, kv, linear, norm};
+
+/// The GPU backend. Ops record; [`Backend::finish`] and reads wait.
+pub struct Gpu {
+    context: Context,
+}
+
+impl Gpu {
+    /// Opens a device.
+    ///
+    /// # Errors
+    /// If there is none of the wanted kind, or it lacks what every kernel needs.
+    pub fn open(options: Options) -> std::result::Result<Self, OpenError> {
+        Ok(Self { context: Context::new(Device::open(options)?) })
+    }
+
+    /// Name of the device and of its driver.
+    pub fn device_name(&self) -> String {
+        let adapter = &self.context.device.adapter;
+        format!("{} ({:?}, {})", adapter.name, adapter.backend, adapter.driver_info)
+    }
+
+    /// Whether the device is a processor that pretends.
+    pub fn is_software(&self) -> bool {
+        self.context.device.adapter.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Memory of the device in bytes, where its driver tells.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.context.device.memory_bytes
+    }
+
+    /// The facts that choose between kernels.
+    pub fn profile(&self) -> &DeviceProfile {
+        &self.context.device.profile
+    }
+}
+
+impl Backend for Gpu {
+    type Tensor = Tensor;
+    type Weight = Weight;
+    type KvRows = KvRows;
+    type TokenIds = TokenIds;
+    type Selection = Selection;
+    type Routing = Routing;
+
+    fn name(&self) -> &'static str {
+        crate::NAME
+    }
+
+    fn bind(&mut self, tensor: &gguf::Tensor) -> Result<Weight> {
+        self.context.bind(tensor)
+    }
+
+    fn zeros(&mut self, capacity: usize, width: usize) -> Result<Tensor> {
+        Tensor::zeros(&self.context, capacity, width)
+    }
+
+    fn set_rows(&mut self, x: &mut Tensor, n_rows: usize) {
+        x.set_rows(n_rows);
+    }
+
+    fn write(&mut self, x: &mut Tensor, first_row: usize, values: &[f32]) {
+        x.write(&mut self.context, first_row, values);
+    }
+
+    fn read(&mut self, x: &Tensor, first_row: usize, values: &mut [f32]) -> Result<()> {
+        x.read(&mut self.context, first_row, values)
+    }
+
+    fn copy_rows(&mut self, out: &mut Tensor, x: &Tensor, rows: Range<usize>) {
+        out.copy_rows(&mut self.context, x, &rows);
+    }
+
+    fn token_ids(&mut self, capacity: usize) -> Result<TokenIds> {
+        TokenIds::new(&self.context, capacity)
+    }
+
+    fn write_tokens(&mut self, tokens: &mut TokenIds, ids: &[u32]) {
+        tokens.write(&mut self.context, ids);
+    }
+
+    fn kv_rows(&mut self, layout: KvLayout, capacity: usize) -> Result<KvRows> {
+        KvRows::new(&self.context, layout, capacity)
+    }
+
+    fn read_kv_rows(&mut self, kv: &KvRows, rows: Range<usize>, bytes: &mut [u8]) -> Result<()> {
+        kv.read(&mut self.context, rows, bytes)
+    }
+
+    fn write_kv_rows(&mut self, kv: &mut KvRows, first_row: usize, bytes: &[u8]) {
+        kv.write(&mut self.context, first_row, bytes);
+    }
+
+    fn selection(&mut self, capacity: usize, top_k: usize) -> Result<Selection> {
+        Selection::new(&self.context, capacity, top_k)
+    }
+
+    fn routing(&mut self, capacity: usize, n_experts_per_token: usize) -> Result<Routing> {
+        Routing::new(&self.context, capacity, n_experts_per_token)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.context.finish()
+    }
+
+    fn embed(&mut self, out: &mut Tensor, tokens: &TokenIds, table: &Weight) {
+        linear::embed(&mut self.context, out, tokens, table);
+    }
+
+    fn matmul(&mut self, out: &mut Tensor, x: &Tensor, weight: &Weight) {
+        linear::grouped_matmul(&mut self.context, out, x, weight, 1);
+    }
+
+    fn grouped_matmul(&mut self, out: &mut Tensor, x: &Tensor, weight: &Weight, n_groups: usize) {
+        linear::grouped_matmul(&mut self.context, out, x, weight, n_groups);
+    }
+
+    fn rms_norm(&mut self, out: &mut Tensor, x: &Tensor, gain: &Weight, eps: f32) {
+        norm::rms_norm(&mut self.context, out, x, gain, eps);
+    }
+
+    fn rms_norm_heads(&mut self, x: &mut Tensor, head_dim: usize, eps: f32) {
+        norm::rms_norm_heads(&mut self.context, x, head_dim, eps);
+    }
+
+    fn rope_tail(
+        &mut self,
+        x: &mut Tensor,
+        head_dim: usize,
+        rotation: &Rotation,
+        direction: Direction,
+        runs: &[Run],
+    ) {
+        norm::rope_tail(&mut self.context, x, head_dim, rotation, direction, runs);
+    }
+
+    fn hc_mix(
+        &mut self,
+        out: &mut Tensor,
+        gates: &mut Tensor,
+        streams: &Tensor,
+        weights: &HcWeights<'_, Weight>,
+        params: &HcParams,
+    ) {
+        hyper_connection::hc_mix(&mut self.context, out, gates, streams, weights, params);
+    }
+
+    fn hc_expand(&mut self, streams: &mut Tensor, y: &Tensor, gates: &Tensor, params: &HcParams) {
+        hyper_connection::hc_expand(&mut self.context, streams, y, gates, params);
+    }
+
+    fn hc_head(
+        &mut self,
+        out: &mut Tensor,
+        streams: &Tensor,
+        weights: &HcWeights<'_, Weight>,
+        params: &HcParams,
+    ) {
+        hyper_connection::hc_head(&mut self.context, out, streams, weights, params);
+    }
+
+    fn store_kv(&mut self, window: &mut KvRows, kv: &Tensor, run: Run) {
+        kv::store_kv(&mut self.context, window, kv, run);
+    }
+
+    fn compress(
+        &mut self,
+        rows: &mut KvRows,
+        state: &mut CompressorState<Tensor>,
+        values: &Tensor,
+        scores: &Tensor,
+        ape: &Weight,
+        gain: &Weight,
+        rotation: &Rotation,
+        params: &CompressParams,
+        run: Run,
+    ) {
+        let compressor = kv::Compressor { ape, gain, rotation, params };
+        kv::compress(&mut self.context, rows, state, values, scores, &compressor, run);
+    }
+
+    fn index_select(
+        &mut self,
+        out: &mut Selection,
+        queries: &Tensor,
+        head_weights: &Tensor,
+        keys: &KvRows,
+        params: &IndexParams,
+        run: Run,
+    ) {
+        index::index_select(&mut self.context, out, queries, head_weights, keys, params, run);
+    }
+
+    fn attend(
+        &mut self,
+        out: &mut Tensor,
+        queries: &Tensor,
+        attended: &Attended<'_, Self>,
+        params: &AttendParams,
+        run: Run,
+    ) {
+        attention::attend(&mut self.context, out, queries, attended, params, run);
+    }
+
+    fn route(
+        &mut self,
+        out: &mut Routing,
+        x: &Tensor,
+        gate: &Weight,
+        choice: &RouterChoice<'_, Self>,
+        params: &RouterParams,
+    ) {
+        experts::route(&mut self.context, out, x, gate, choice, params);
+    }
+
+    fn routed_experts(
+        &mut self,
+        out: &mut Tensor,
+        x: &Tensor,
+        routing: &Routing,
+        experts: &ExpertWeights<'_, Weight>,
+        limit: f32,
+    ) {
+        experts::routed_experts(&mut self.context, out, x, routing, experts, limit);
+    }
+
+    fn shared_expert(
+        &mut self,
+        out: &mut Tensor,
+        x: &Tensor,
+        expert: &ExpertWeights<'_, Weight>,
+        limit: f32,
+    ) {
+        experts::shared_expert(&mut self.context, out, x, expert, limit);
+    }
+}

@@ -1,0 +1,139 @@
+//! The lightning indexer: scores of index rows, and the exact choice among them.
+
+use backend::kv_row::{KvLayout, KvRounding};
+use backend::{IndexParams, Run};
+
+use crate::buffers::{Buffer, Scratch};
+use crate::encode::{Binding, Context};
+use crate::kv::hadamard_scale;
+use crate::memory::{KvRows, Selection, Tensor};
+use crate::pipelines::Kernel;
+
+/// Index rows that a workgroup scores.
+const SCORE_ROWS: usize = 32;
+/// Scores that are kept at once; more tokens are taken in turn.
+const MAX_SCORES: usize = 16 << 20;
+/// Threads of a workgroup that rounds a query.
+const QUERY_WORKGROUP: u32 = 64;
+
+pub(crate) fn query_kernel(width: usize) -> Kernel {
+    let constants =
+        vec![("WIDTH", width as u32), ("WORKGROUP", QUERY_WORKGROUP), hadamard_scale(width)];
+    let parts = vec![
+        include_str!("shaders/kv/round.wgsl").into(),
+        include_str!("shaders/kv/index_codes.wgsl").into(),
+        include_str!("shaders/kv/e2m1.wgsl").into(),
+        include_str!("shaders/index_query.wgsl").into(),
+    ];
+    Kernel { name: "index_query", constants, parts }
+}
+
+pub(crate) fn score_kernel(layout: &KvLayout) -> Kernel {
+    let mut parts = match layout.rounding {
+        KvRounding::Applied => vec![
+            include_str!("shaders/kv/e2m1.wgsl").into(),
+            include_str!("shaders/kv/load_index.wgsl").into(),
+        ],
+        KvRounding::Off => vec![include_str!("shaders/kv/load_plain_index.wgsl").into()],
+    };
+    parts.push(include_str!("shaders/index_score.wgsl").into());
+    Kernel { name: "index_score", constants: vec![("WIDTH", layout.width as u32)], parts }
+}
+
+pub(crate) fn top_k_kernel() -> Kernel {
+    let parts = vec![include_str!("shaders/index_top_k.wgsl").into()];
+    Kernel { name: "index_top_k", constants: Vec::new(), parts }
+}
+
+/// Queries, their weights and the keys they meet.
+#[derive(Clone, Copy)]
+struct Scored<'a> {
+    queries: &'a Tensor,
+    head_weights: &'a Tensor,
+    keys: &'a KvRows,
+    params: &'a IndexParams,
+}
+
+pub(crate) fn index_select(
+    context: &mut Context,
+    out: &mut Selection,
+    queries: &Tensor,
+    head_weights: &Tensor,
+    keys: &KvRows,
+    params: &IndexParams,
+    run: Run,
+) {
+    assert_eq!(queries.width, params.n_heads * keys.layout.width, "queries");
+    assert_eq!(head_weights.width, params.n_heads, "head weights");
+    assert_eq!(out.top_k, params.top_k, "rows chosen");
+    let end = run.first_row + run.n_rows;
+    assert!(end <= queries.n_rows.min(head_weights.n_rows), "rows in use");
+    assert!(end <= out.capacity, "the selection has room");
+    let visible = (run.first_position + run.n_rows) / params.ratio;
+    assert!(visible <= keys.capacity, "keys exist");
+    if !context.sees(&keys.buffer, keys.stored_bytes(visible)) {
+        return;
+    }
+    let scored = Scored { queries, head_weights, keys, params };
+    let tokens_at_once = if visible <= params.top_k {
+        run.n_rows
+    } else {
+        (MAX_SCORES / visible).clamp(1, run.n_rows)
+    };
+    for first in (0..run.n_rows).step_by(tokens_at_once) {
+        let part = Run {
+            first_row: run.first_row + first,
+            n_rows: tokens_at_once.min(run.n_rows - first),
+            first_position: run.first_position + first,
+        };
+        select_part(context, out, scored, part);
+    }
+}
+
+fn select_part(context: &mut Context, out: &Selection, scored: Scored<'_>, run: Run) {
+    let IndexParams { ratio, top_k, .. } = *scored.params;
+    let n_scores = (run.first_position + run.n_rows) / ratio;
+    let chooses = n_scores > top_k;
+    let scores = context.scratch(Scratch::IndexScores, run.n_rows * n_scores);
+    if chooses {
+        score(context, &scores, scored, run, n_scores);
+    }
+    let bindings = [Binding::Write(&out.buffer), Binding::Read(&scores)];
+    let parameters = [run.first_row, run.first_position, ratio, top_k, n_scores];
+    let parameters = parameters.map(|word| word as u32);
+    context.dispatch(&top_k_kernel(), &bindings, &parameters, [run.n_rows as u32, 1, 1]);
+}
+
+fn score(context: &mut Context, scores: &Buffer, scored: Scored<'_>, run: Run, n_scores: usize) {
+    let Scored { queries, head_weights, keys, params } = scored;
+    let (width, n_heads) = (keys.layout.width, params.n_heads);
+    let (rounded, first_query) = match keys.layout.rounding {
+        KvRounding::Off => (queries.buffer.clone(), run.first_row),
+        KvRounding::Applied => {
+            let rounded = context.scratch(Scratch::IndexQueries, run.n_rows * queries.width);
+            let bindings = [Binding::Write(&rounded), Binding::Read(&queries.buffer)];
+            let parameters = [run.first_row as u32, n_heads as u32];
+            let grid = [n_heads as u32, run.n_rows as u32, 1];
+            context.dispatch(&query_kernel(width), &bindings, &parameters, grid);
+            (rounded, 0)
+        }
+    };
+    let scale = 1.0 / ((width * n_heads) as f64).sqrt();
+    let bindings = [
+        Binding::Write(scores),
+        Binding::Read(&rounded),
+        Binding::Read(&head_weights.buffer),
+        Binding::Read(&keys.buffer),
+    ];
+    let parameters = [
+        run.first_row as u32,
+        first_query as u32,
+        run.first_position as u32,
+        n_heads as u32,
+        params.ratio as u32,
+        n_scores as u32,
+        (scale as f32).to_bits(),
+    ];
+    let grid = [n_scores.div_ceil(SCORE_ROWS) as u32, run.n_rows as u32, 1];
+    context.dispatch(&score_kernel(&keys.layout), &bindings, &parameters, grid);
+}

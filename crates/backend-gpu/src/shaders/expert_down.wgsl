@@ -1,0 +1,49 @@
+// Sums the experts of a few tokens: `out[t] = sum over choices of down . hidden`. Decode.
+//
+// A team of TEAM threads makes one value of a token and walks through its experts in their order.
+struct Parameters {
+    // Rows of one expert's matrix.
+    n_rows: u32,
+    columns: u32,
+    // Groups of 32 a row.
+    n_groups: u32,
+    n_chosen: u32,
+    // Whether to add to what `out` holds.
+    adds: u32,
+}
+var<immediate> p: Parameters;
+
+// [n, n_rows]
+@group(0) @binding(0) var<storage, read_write> out: array<f32>;
+// [n, n_chosen]
+@group(0) @binding(2) var<storage, read> experts: array<u32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let row = workgroup.x * (WORKGROUP / TEAM) + thread / TEAM;
+    let lane = thread % TEAM;
+    let token = workgroup.y;
+    var sums: array<f32, SUMS>;
+    if row < p.n_rows {
+        for (var i = 0u; i < p.n_chosen; i++) {
+            let choice = token * p.n_chosen + i;
+            let weight_row = experts[choice] * p.n_rows + row;
+            for (var group = lane; group < p.n_groups; group += TEAM) {
+                let values = weight_group(weight_row * p.n_groups + group);
+                sums[0] += group_product(values, choice * p.columns, group, p.columns);
+            }
+        }
+    }
+    team_sums(&sums, thread);
+    if row < p.n_rows && lane == 0u {
+        let at = token * p.n_rows + row;
+        if p.adds == 1u {
+            out[at] += sums[0];
+        } else {
+            out[at] = sums[0];
+        }
+    }
+}
