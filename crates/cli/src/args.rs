@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::BackendChoice;
 
 use crate::convert::ConvertArgs;
+use crate::quantize::QuantizeArgs;
 
 /// DeepSeek V4 Flash inference: a private coding-agent backend in one binary.
 #[derive(Debug, Parser)]
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Logits(LogitsArgs),
     /// Turn a checkpoint in DeepSeek's released layout into a model file.
     Convert(ConvertArgs),
+    /// Store the weights of a model file in other types.
+    Quantize(QuantizeArgs),
 }
 
 /// Where a vocabulary comes from.
@@ -262,7 +265,7 @@ fn positive(text: &str) -> Result<usize, String> {
 }
 
 /// More threads than any machine has would only be refused by the operating system.
-fn thread_count(text: &str) -> Result<usize, String> {
+pub(crate) fn thread_count(text: &str) -> Result<usize, String> {
     let n_threads = positive(text)?;
     if n_threads > 1024 { Err("it must be at most 1024".to_owned()) } else { Ok(n_threads) }
 }

@@ -10,8 +10,10 @@
 mod args;
 mod convert;
 mod env;
+mod files;
 mod inspect;
 mod logits;
+mod quantize;
 mod render;
 mod report;
 mod run;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Render(args) => render::render(args),
         Command::Logits(args) => logits::logits(args),
         Command::Convert(args) => convert::run(args),
+        Command::Quantize(args) => quantize::quantize(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -14,6 +14,14 @@ pub enum Error {
         /// What is wrong with it.
         source: gguf::Error,
     },
+    /// The file is no importance matrix.
+    #[error("{} is no importance matrix: {problem}", path.display())]
+    ImportanceMatrix {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The file is GGUF, but not a model that can be run.
     #[error("cannot load the model {}", path.display())]
     Load {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use gguf::{Array, MappedFile, TensorType, WriterBuilder};
+use gguf::{MappedFile, TensorType, WriterBuilder};
 
 use crate::error::{Error, Result};
 
@@ -105,7 +105,7 @@ impl ImportanceMatrix {
     pub fn write<W: Write>(&self, out: W) -> gguf::Result<W> {
         let mut header = WriterBuilder::new();
         header.metadata("general.type", "imatrix")?;
-        let datasets = Array::String(self.source.datasets.clone());
+        let datasets = self.source.datasets.clone();
         header.metadata("imatrix.datasets", datasets)?;
         header.metadata("imatrix.chunk_count", self.source.n_chunks)?;
         header.metadata("imatrix.chunk_size", self.source.chunk_len)?;

@@ -11,6 +11,7 @@
 mod cancel;
 mod error;
 mod evaluate;
+mod importance;
 mod inspect;
 mod load;
 mod sampler;
@@ -24,6 +25,7 @@ pub use model::{ActiveBytes, Geometry, Inference, LogitsWanted, MemoryPlan};
 pub use cancel::CancelToken;
 pub use error::{Error, Result};
 pub use evaluate::evaluate;
+pub use importance::{ImportanceMatrix, ImportanceSource, InputSquares};
 pub use inspect::{Cost, DialectSource, Inspection, TensorGroup};
 pub use load::{BackendChoice, DEFAULT_MAX_BATCH, LoadOptions, ModelFile};
 pub use sampler::{Candidate, SampleParams, Sampler, distribution};

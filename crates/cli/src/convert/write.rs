@@ -12,6 +12,7 @@ use indicatif::ProgressBar;
 use super::checkpoint::Checkpoint;
 use super::source::{Scratch, Source};
 use super::tensors::Target;
+use crate::files::folder;
 use crate::terminal::bytes_bar;
 
 /// Weights converted at a time, about: 16 MiB as f32.
@@ -40,17 +41,6 @@ impl Bound<'_> {
     }
 }
 
-/// Refuses an output that exists, unless it may be replaced.
-pub(super) fn check_output(path: &Path, force: bool) -> anyhow::Result<()> {
-    if path.is_dir() {
-        bail!("{} is a folder; give the name of a file", path.display());
-    }
-    if path.exists() && !force {
-        bail!("{} exists already; use --force to replace it", path.display());
-    }
-    Ok(())
-}
-
 /// What a file is made of.
 pub(super) struct Content<'a> {
     pub(super) header: WriterBuilder,
@@ -61,7 +51,7 @@ pub(super) struct Content<'a> {
 
 /// Writes the file: under a temporary name beside `path`, and then under its own.
 pub(super) fn write_file(path: &Path, force: bool, content: Content) -> anyhow::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = folder(path);
     let file = new_temporary_file(path, dir)
         .with_context(|| format!("cannot write to the folder {}", dir.display()))?;
     content.write(file.as_file())?;
