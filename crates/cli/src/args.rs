@@ -52,6 +52,11 @@ pub(crate) enum Command {
     Convert(ConvertArgs),
     /// Store the weights of a model file in other types.
     Quantize(QuantizeArgs),
+    /// Measure with a text which weights of a model matter, for quantize.
+    ///
+    /// Writes an importance matrix in llama.cpp's GGUF format, and says how well the model predicts
+    /// the text. Control tokens in the text count as such.
+    Imatrix(ImatrixArgs),
 }
 
 /// Where a vocabulary comes from.
@@ -254,6 +259,36 @@ pub(crate) struct LogitsArgs {
     /// that do not have them.
     #[arg(long)]
     pub(crate) no_kv_rounding: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImatrixArgs {
+    /// Model file (GGUF).
+    #[arg(short, long, value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+
+    /// Text to run.
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) file: PathBuf,
+
+    /// Importance matrix to write.
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) out: PathBuf,
+
+    /// Tokens of a chunk; each begins with BOS and knows nothing of the others [default: 512].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) ctx: Option<usize>,
+
+    /// Run the first N chunks [default: all].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) chunks: Option<usize>,
+
+    #[command(flatten)]
+    pub(crate) backend: BackendArgs,
+
+    /// Replace the importance matrix if it exists.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 fn positive(text: &str) -> Result<usize, String> {

@@ -11,6 +11,7 @@ mod args;
 mod convert;
 mod env;
 mod files;
+mod imatrix;
 mod inspect;
 mod logits;
 mod quantize;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Logits(args) => logits::logits(args),
         Command::Convert(args) => convert::run(args),
         Command::Quantize(args) => quantize::quantize(args),
+        Command::Imatrix(args) => imatrix::imatrix(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

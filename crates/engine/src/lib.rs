@@ -25,7 +25,7 @@ pub use model::{ActiveBytes, Geometry, Inference, LogitsWanted, MemoryPlan};
 pub use cancel::CancelToken;
 pub use error::{Error, Result};
 pub use evaluate::evaluate;
-pub use importance::{ImportanceMatrix, ImportanceSource, InputSquares};
+pub use importance::{ImportanceCollector, ImportanceMatrix, ImportanceSource, InputSquares};
 pub use inspect::{Cost, DialectSource, Inspection, TensorGroup};
 pub use load::{BackendChoice, DEFAULT_MAX_BATCH, LoadOptions, ModelFile};
 pub use sampler::{Candidate, SampleParams, Sampler, distribution};

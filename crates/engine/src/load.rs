@@ -6,8 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use backend::KvRounding;
+use backend::observe::{Observed, Observer};
 use backend::reference::Reference;
+use backend::{Backend, KvRounding};
 use backend_cpu::Cpu;
 use chat::{Tokenizer, Vocabulary};
 use gguf::MappedFile;
@@ -118,19 +119,51 @@ impl ModelFile {
         options: &LoadOptions,
         on_progress: &mut dyn FnMut(u64),
     ) -> Result<Box<dyn Inference>> {
-        let LoadOptions { backend, max_batch, kv_rounding, n_threads } = *options;
-        let model_options = Options { max_batch, kv_rounding };
-        let loaded: model::Result<Box<dyn Inference>> = match backend {
-            BackendChoice::Reference => {
-                Model::load(Reference, &self.file, model_options, on_progress)
-                    .map(|model| Box::new(model) as _)
-            }
+        self.load_observed(options, None, on_progress)
+    }
+
+    /// Like [`ModelFile::load`], with the inputs of all products summed in `observer` if there is
+    /// one; the model then runs slowly.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    pub(crate) fn load_observed(
+        &self,
+        options: &LoadOptions,
+        observer: Option<Observer>,
+        on_progress: &mut dyn FnMut(u64),
+    ) -> Result<Box<dyn Inference>> {
+        let LoadOptions { backend, n_threads, .. } = *options;
+        match backend {
+            BackendChoice::Reference => self.bind(Reference, options, observer, on_progress),
             BackendChoice::Cpu | BackendChoice::Auto => {
                 let cpu = Cpu::new(backend_cpu::Options { n_threads, isa: None });
-                Model::load(cpu, &self.file, model_options, on_progress)
+                self.bind(cpu, options, observer, on_progress)
+            }
+            BackendChoice::Gpu => Err(Error::NoBackend { backend: "gpu" }),
+        }
+    }
+
+    fn bind<B: Backend>(
+        &self,
+        backend: B,
+        options: &LoadOptions,
+        observer: Option<Observer>,
+        on_progress: &mut dyn FnMut(u64),
+    ) -> Result<Box<dyn Inference>> {
+        let LoadOptions { max_batch, kv_rounding, .. } = *options;
+        let options = Options { max_batch, kv_rounding };
+        let loaded: model::Result<Box<dyn Inference>> = match observer {
+            None => Model::load(backend, &self.file, options, on_progress)
+                .map(|model| Box::new(model) as _),
+            Some(observer) => {
+                let backend = Observed::new(backend, observer);
+                Model::load(backend, &self.file, options, on_progress)
                     .map(|model| Box::new(model) as _)
             }
-            BackendChoice::Gpu => return Err(Error::NoBackend { backend: "gpu" }),
         };
         loaded.map_err(|source| Error::Load { path: self.owned_path(), source })
     }

@@ -7,6 +7,8 @@
 //!
 //! Refuses: sums that are negative or not finite, and pairs whose shapes do not fit together.
 
+mod collect;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -14,6 +16,8 @@ use std::path::Path;
 use gguf::{MappedFile, TensorType, WriterBuilder};
 
 use crate::error::{Error, Result};
+
+pub use collect::ImportanceCollector;
 
 const SUMS: &str = ".in_sum2";
 const COUNTS: &str = ".counts";
