@@ -25,6 +25,7 @@
 pub mod conformance;
 mod error;
 pub mod kv_row;
+pub mod observe;
 mod ops;
 mod params;
 pub mod reference;

@@ -10,6 +10,7 @@ use engine::BackendChoice;
 
 use crate::bench::BenchArgs;
 use crate::convert::ConvertArgs;
+use crate::quantize::QuantizeArgs;
 
 /// DeepSeek V4 Flash inference: a private coding-agent backend in one binary.
 #[derive(Debug, Parser)]
@@ -55,6 +56,13 @@ pub(crate) enum Command {
     /// Prefills to each context, decodes there, and goes on to the next; ends with a table on
     /// standard output.
     Bench(BenchArgs),
+    /// Store the weights of a model file in other types.
+    Quantize(QuantizeArgs),
+    /// Measure with a text which weights of a model matter, for quantize.
+    ///
+    /// Writes an importance matrix in llama.cpp's GGUF format, and says how well the model predicts
+    /// the text. Control tokens in the text count as such.
+    Imatrix(ImatrixArgs),
 }
 
 /// Where a vocabulary comes from.
@@ -259,6 +267,36 @@ pub(crate) struct LogitsArgs {
     pub(crate) no_kv_rounding: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ImatrixArgs {
+    /// Model file (GGUF).
+    #[arg(short, long, value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+
+    /// Text to run.
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) file: PathBuf,
+
+    /// Importance matrix to write.
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) out: PathBuf,
+
+    /// Tokens of a chunk; each begins with BOS and knows nothing of the others [default: 512].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) ctx: Option<usize>,
+
+    /// Run the first N chunks [default: all].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub(crate) chunks: Option<usize>,
+
+    #[command(flatten)]
+    pub(crate) backend: BackendArgs,
+
+    /// Replace the importance matrix if it exists.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
 pub(crate) fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("it must be at least 1".to_owned()),
@@ -268,7 +306,7 @@ pub(crate) fn positive(text: &str) -> Result<usize, String> {
 }
 
 /// More threads than any machine has would only be refused by the operating system.
-fn thread_count(text: &str) -> Result<usize, String> {
+pub(crate) fn thread_count(text: &str) -> Result<usize, String> {
     let n_threads = positive(text)?;
     if n_threads > 1024 { Err("it must be at most 1024".to_owned()) } else { Ok(n_threads) }
 }

@@ -12,9 +12,12 @@ mod bench;
 mod convert;
 mod disk;
 mod env;
+mod files;
+mod imatrix;
 mod inspect;
 mod logits;
 mod models;
+mod quantize;
 mod render;
 mod report;
 mod run;
@@ -39,6 +42,8 @@ fn main() -> ExitCode {
         Command::Logits(args) => logits::logits(args),
         Command::Convert(args) => convert::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Quantize(args) => quantize::quantize(args),
+        Command::Imatrix(args) => imatrix::imatrix(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -15,7 +15,7 @@ const RESET: &str = "\x1b[0m";
 
 /// A bar that counts bytes.
 pub(crate) fn bytes_bar(what: &'static str, total: u64) -> ProgressBar {
-    bar(what, total, "{msg} {wide_bar} {bytes}/{total_bytes}")
+    bar(what, total, "{msg} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left")
 }
 
 /// A bar that counts tokens.

@@ -15,6 +15,14 @@ pub enum Error {
         /// What is wrong with it.
         source: gguf::Error,
     },
+    /// The file is no importance matrix.
+    #[error("{} is no importance matrix: {problem}", path.display())]
+    ImportanceMatrix {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The file is GGUF, but not a model that can be run.
     #[error("cannot load the model {}", path.display())]
     Load {
@@ -60,6 +68,12 @@ pub enum Error {
     /// This build has no such backend.
     #[error("this program was built without the {backend} backend; it has reference and cpu")]
     NoBackend {
+        /// The one that was asked for.
+        backend: &'static str,
+    },
+    /// The backend cannot show the inputs of its products.
+    #[error("importance cannot be measured on the {backend} backend; --backend cpu does it")]
+    NotObservable {
         /// The one that was asked for.
         backend: &'static str,
     },

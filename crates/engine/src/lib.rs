@@ -16,6 +16,7 @@ mod evaluate;
 mod gpu;
 #[cfg(not(feature = "gpu"))]
 mod gpu_absent;
+mod importance;
 mod inspect;
 mod load;
 mod machine;
@@ -34,6 +35,7 @@ pub use bench::{BenchOptions, Frontier, bench};
 pub use cancel::CancelToken;
 pub use error::{Error, Result};
 pub use evaluate::evaluate;
+pub use importance::{ImportanceCollector, ImportanceMatrix, ImportanceSource, InputSquares};
 pub use inspect::{Cost, DialectSource, Inspection, TensorGroup};
 pub use load::{BackendChoice, DEFAULT_MAX_BATCH, LoadOptions, ModelFile};
 pub use machine::{Machine, disk_read_bytes, private_bytes};

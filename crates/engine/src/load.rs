@@ -6,8 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use backend::KvRounding;
+use backend::observe::{Observed, Observer};
 use backend::reference::Reference;
+use backend::{Backend, KvRounding};
 use backend_cpu::Cpu;
 use chat::{Tokenizer, Vocabulary};
 use gguf::MappedFile;
@@ -68,13 +69,13 @@ impl Default for LoadOptions {
     }
 }
 
-fn load_on_cpu(
+fn load_on<B: Backend>(
+    backend: B,
     file: &MappedFile,
     options: Options,
-    cpu: backend_cpu::Options,
     on_progress: &mut dyn FnMut(u64),
 ) -> model::Result<Box<dyn Inference>> {
-    Model::load(Cpu::new(cpu), file, options, on_progress).map(|model| Box::new(model) as _)
+    Model::load(backend, file, options, on_progress).map(|model| Box::new(model) as _)
 }
 
 /// A GGUF file, opened and mapped; no weight has been read.
@@ -160,14 +161,42 @@ impl ModelFile {
         let model_options = Options { max_batch, kv_rounding };
         let cpu = backend_cpu::Options { n_threads, isa: None, readahead };
         let loaded: model::Result<Box<dyn Inference>> = match backend {
-            BackendChoice::Reference => {
-                Model::load(Reference, &self.file, model_options, on_progress)
-                    .map(|model| Box::new(model) as _)
-            }
-            BackendChoice::Cpu => load_on_cpu(&self.file, model_options, cpu, on_progress),
+            BackendChoice::Reference => load_on(Reference, &self.file, model_options, on_progress),
+            BackendChoice::Cpu => load_on(Cpu::new(cpu), &self.file, model_options, on_progress),
             BackendChoice::Gpu => gpu::load(&self.file, model_options, on_progress)?,
             BackendChoice::Auto => gpu::load_if_it_suits(self, model_options, on_progress)
-                .unwrap_or_else(|| load_on_cpu(&self.file, model_options, cpu, on_progress)),
+                .unwrap_or_else(|| load_on(Cpu::new(cpu), &self.file, model_options, on_progress)),
+        };
+        loaded.map_err(|source| Error::Load { path: self.owned_path(), source })
+    }
+
+    /// Like [`ModelFile::load`], with the inputs of all products summed in `observer`; the model runs
+    /// slowly, and not on a graphics device.
+    ///
+    /// # Errors
+    /// As there, and if a graphics device is asked for.
+    ///
+    /// # Panics
+    /// As there.
+    pub(crate) fn load_observed(
+        &self,
+        options: &LoadOptions,
+        observer: Observer,
+        on_progress: &mut dyn FnMut(u64),
+    ) -> Result<Box<dyn Inference>> {
+        let LoadOptions { backend, max_batch, kv_rounding, n_threads, readahead } = *options;
+        let model_options = Options { max_batch, kv_rounding };
+        let loaded = match backend {
+            BackendChoice::Reference => {
+                let backend = Observed::new(Reference, observer);
+                load_on(backend, &self.file, model_options, on_progress)
+            }
+            BackendChoice::Cpu | BackendChoice::Auto => {
+                let cpu = Cpu::new(backend_cpu::Options { n_threads, isa: None, readahead });
+                let backend = Observed::new(cpu, observer);
+                load_on(backend, &self.file, model_options, on_progress)
+            }
+            BackendChoice::Gpu => return Err(Error::NotObservable { backend: "gpu" }),
         };
         loaded.map_err(|source| Error::Load { path: self.owned_path(), source })
     }

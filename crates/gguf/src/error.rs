@@ -271,6 +271,15 @@ pub enum Error {
         kind: TensorType,
     },
 
+    /// A weight is not finite, or too large for the scales of this type.
+    #[error("a weight is {weight}, which {kind} cannot hold")]
+    WeightRange {
+        /// The type asked for.
+        kind: TensorType,
+        /// The weight, or the largest one of its block.
+        weight: f32,
+    },
+
     /// A tensor's data has another size than its dimensions and type say.
     #[error("tensor {tensor:?} has {found} bytes of data, expected {expected}")]
     DataBytes {

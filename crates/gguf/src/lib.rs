@@ -12,6 +12,7 @@
 
 mod cursor;
 mod directory;
+mod encode;
 mod error;
 mod header;
 mod map;

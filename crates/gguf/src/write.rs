@@ -5,7 +5,7 @@
 //! declaration and fills the gaps up to the alignment with zeros.
 
 use std::collections::HashSet;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 
 use crate::directory::{MAX_NAME_BYTES, tensor_bytes};
 use crate::header::{MAGIC, MAX_HEADER_BYTES, VERSION, alignment_in};
@@ -69,6 +69,31 @@ impl WriterBuilder {
     /// [`MAX_HEADER_BYTES`], or writing fails.
     pub fn begin<W: Write>(self, mut out: W) -> Result<Writer<W>> {
         let alignment = alignment_in(&self.metadata)?;
+        out.write_all(&self.header(alignment)?)?;
+        Ok(Writer { out, alignment, tensors: self.tensors, next: 0, written_bytes: 0 })
+    }
+
+    /// Goes on with a file whose header and first `n_tensors` tensors [`begin`](Self::begin) and
+    /// its writer have written: seeks to the end of the last of them.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin), or if seeking fails.
+    ///
+    /// # Panics
+    /// If fewer tensors are declared.
+    pub fn resume<W: Write + Seek>(self, mut out: W, n_tensors: usize) -> Result<Writer<W>> {
+        let alignment = alignment_in(&self.metadata)?;
+        let written = &self.tensors[..n_tensors];
+        // The header of a readable file bounds every sum, and this one was checked when it began.
+        let before = written.iter().rev().skip(1);
+        let data: u64 = before.map(|tensor| tensor.bytes.next_multiple_of(alignment)).sum();
+        let last = written.last().map_or(0, |tensor| tensor.bytes);
+        out.seek(SeekFrom::Start(self.header(alignment)?.len() as u64 + data + last))?;
+        Ok(Writer { out, alignment, tensors: self.tensors, next: n_tensors, written_bytes: last })
+    }
+
+    /// The bytes in front of the data, padded.
+    fn header(&self, alignment: u64) -> Result<Vec<u8>> {
         let mut header = Vec::new();
         header.extend(MAGIC);
         header.extend(VERSION.to_le_bytes());
@@ -86,8 +111,7 @@ impl WriterBuilder {
         }
         let padding = padding_after(header.len() as u64, alignment);
         header.resize(header.len() + padding, 0);
-        out.write_all(&header)?;
-        Ok(Writer { out, alignment, tensors: self.tensors, next: 0, written_bytes: 0 })
+        Ok(header)
     }
 }
 

@@ -12,7 +12,8 @@ use anyhow::{Context, bail, ensure};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use super::{read_bounded, refusal};
+use super::refusal;
+use crate::files::read_bounded;
 
 const SINGLE_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";

@@ -6,7 +6,8 @@ use anyhow::{Context, bail};
 use gguf::WriterBuilder;
 use serde_json::{Map, Value};
 
-use super::{read_bounded, refusal};
+use super::refusal;
+use crate::files::read_bounded;
 
 /// Longest `config.json` read; the released one has a few KiB.
 const MAX_CONFIG_BYTES: u64 = 16 << 20;

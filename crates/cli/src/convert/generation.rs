@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use gguf::WriterBuilder;
 use serde::Deserialize;
 
-use super::read_bounded;
+use crate::files::read_bounded;
 
 const FILE_NAME: &str = "generation_config.json";
 const MAX_BYTES: u64 = 1 << 20;

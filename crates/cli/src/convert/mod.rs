@@ -24,12 +24,13 @@ mod vocabulary;
 mod write;
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow};
 use gguf::WriterBuilder;
+
+use crate::files::check_output;
 
 use checkpoint::Checkpoint;
 use config::Config;
@@ -92,7 +93,7 @@ impl OutputType {
 /// Converts a checkpoint and says on stderr what became of it.
 pub(crate) fn run(args: &ConvertArgs) -> anyhow::Result<()> {
     let dir = args.dir.as_path();
-    write::check_output(&args.out, args.force)?;
+    check_output(&args.out, args.force)?;
     let config = Config::read(dir)?;
     let checkpoint = Checkpoint::open(dir)?;
     let targets = tensors::targets(&config);
@@ -197,14 +198,4 @@ fn refusal(what: &str, problems: &[String]) -> anyhow::Error {
     let n_more = problems.len() - listed.len();
     let more = if n_more == 0 { String::new() } else { format!("; and {n_more} more") };
     anyhow!("{what}: {}{more}", listed.join("; "))
-}
-
-/// Reads a small file, up to a limit that protects memory.
-fn read_bounded(path: &Path, max_bytes: u64) -> anyhow::Result<Vec<u8>> {
-    let cannot_read = || format!("cannot read {}", path.display());
-    let file = File::open(path).with_context(cannot_read)?;
-    let mut bytes = Vec::new();
-    file.take(max_bytes + 1).read_to_end(&mut bytes).with_context(cannot_read)?;
-    ensure!(bytes.len() as u64 <= max_bytes, "{} is absurdly long", path.display());
-    Ok(bytes)
 }

@@ -8,7 +8,7 @@ use chat::Vocabulary;
 use chat::deepseek_recipe_core::special_tokens::SpecialToken;
 use gguf::WriterBuilder;
 
-use super::read_bounded;
+use crate::files::read_bounded;
 
 /// Longest `tokenizer.json` read; the released one has 7 MB.
 const MAX_TOKENIZER_BYTES: u64 = 256 << 20;

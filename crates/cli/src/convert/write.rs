@@ -1,6 +1,5 @@
 //! Streams the tensors into the file, which appears under its name only when it is complete.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
@@ -12,6 +11,7 @@ use indicatif::ProgressBar;
 use super::checkpoint::Checkpoint;
 use super::source::{Scratch, Source};
 use super::tensors::Target;
+use crate::files::new_temporary_file;
 use crate::terminal::bytes_bar;
 
 /// Weights converted at a time, about: 16 MiB as f32.
@@ -40,17 +40,6 @@ impl Bound<'_> {
     }
 }
 
-/// Refuses an output that exists, unless it may be replaced.
-pub(super) fn check_output(path: &Path, force: bool) -> anyhow::Result<()> {
-    if path.is_dir() {
-        bail!("{} is a folder; give the name of a file", path.display());
-    }
-    if path.exists() && !force {
-        bail!("{} exists already; use --force to replace it", path.display());
-    }
-    Ok(())
-}
-
 /// What a file is made of.
 pub(super) struct Content<'a> {
     pub(super) header: WriterBuilder,
@@ -61,9 +50,7 @@ pub(super) struct Content<'a> {
 
 /// Writes the file: under a temporary name beside `path`, and then under its own.
 pub(super) fn write_file(path: &Path, force: bool, content: Content) -> anyhow::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let file = new_temporary_file(path, dir)
-        .with_context(|| format!("cannot write to the folder {}", dir.display()))?;
+    let file = new_temporary_file(path)?;
     content.write(file.as_file())?;
     // Somebody else may have created the file while this one was written.
     let persisted = if force { file.persist(path) } else { file.persist_noclobber(path) };
@@ -88,19 +75,6 @@ impl Content<'_> {
         conversion.writer.finish().context(CANNOT_WRITE_FILE)?;
         file.sync_all().context(CANNOT_WRITE_FILE)
     }
-}
-
-/// A file that is removed unless it is persisted.
-fn new_temporary_file(path: &Path, dir: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut prefix = OsString::from(".");
-    prefix.push(path.file_name().unwrap_or_default());
-    prefix.push(".");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".partial");
-    // Temporary files are private by default, but this one is going to be an ordinary file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(dir)
 }
 
 struct Conversion<'a> {

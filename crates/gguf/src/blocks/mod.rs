@@ -20,7 +20,7 @@ pub mod q8_0;
 pub mod released;
 pub mod small_floats;
 
-use crate::{Error, Result, TensorType};
+use crate::TensorType;
 
 impl TensorType {
     /// Decodes whole blocks, such as a row or several rows, to f32.
@@ -41,30 +41,6 @@ impl TensorType {
             Self::Mxfp4 => each_block(bytes, out, mxfp4::decode_block),
             Self::I32 | Self::Other(_) => panic!("{self} does not hold floats"),
         }
-    }
-
-    /// Encodes whole blocks, such as a row or several rows, and appends them to `out`.
-    ///
-    /// F16 and BF16 round to nearest, ties to even; `Q8_0` rounds as described in [`q8_0`].
-    ///
-    /// # Errors
-    /// If there is no encoder for the type: F32, F16, BF16 and `Q8_0` have one.
-    ///
-    /// # Panics
-    /// If `weights` is not a whole number of blocks.
-    pub fn encode_row(self, weights: &[f32], out: &mut Vec<u8>) -> Result<()> {
-        match self {
-            Self::F32 => out.extend(weights.iter().flat_map(|weight| weight.to_le_bytes())),
-            Self::F16 => out.extend(weights.iter().flat_map(|&weight| f16::f32_to_f16(weight))),
-            Self::Bf16 => out.extend(weights.iter().flat_map(|&weight| f16::f32_to_bf16(weight))),
-            Self::Q8_0 => {
-                let (blocks, rest) = weights.as_chunks();
-                assert!(rest.is_empty(), "a row is a whole number of blocks");
-                out.extend(blocks.iter().flat_map(q8_0::encode_block));
-            }
-            kind => return Err(Error::Unencodable { kind }),
-        }
-        Ok(())
     }
 }
 
