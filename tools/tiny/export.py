@@ -1,4 +1,5 @@
-"""Writes a checkpoint the way DeepSeek publishes theirs: config.json, model.safetensors, tokenizer.json.
+"""Writes a checkpoint the way DeepSeek publishes theirs: config.json, generation_config.json, model.safetensors,
+tokenizer.json.
 
     python export.py --checkpoint DIR/packed --tokenizer T.json --out HF_DIR [--type f16|f32]
 
@@ -41,6 +42,8 @@ def main():
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
     config = {**g.config_json(), "torch_dtype": {"f16": "float16", "f32": "float32"}[args.type]}
     (out / "config.json").write_text(json.dumps(config, indent=1))
+    # It knows one right answer to what it is asked: the most probable token is the best one.
+    (out / "generation_config.json").write_text(json.dumps({"do_sample": False}, indent=1))
     shutil.copy(args.tokenizer, out / "tokenizer.json")
     print(
         f"{len(tensors)} tensors, {sum(t.numel() * t.element_size() for t in tensors.values()) / 1e6:.1f} MB in {out}"

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use wgpu::{DeviceType, Features};
 
+use crate::hardware;
 use crate::profile::{DeviceProfile, ProfileChoice};
 
 /// Longest wait for recorded work. A driver's own watchdog is faster; this ends the rest.
@@ -231,6 +232,9 @@ fn device_error(reason: String) -> backend::Error {
 
 /// The adapter that is likely the fastest.
 fn best_adapter(choice: AdapterChoice) -> Result<wgpu::Adapter, OpenError> {
+    if choice == AdapterChoice::Hardware && !hardware::may_be_present() {
+        return Err(OpenError::NoAdapter);
+    }
     let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = backends;

@@ -21,6 +21,7 @@ mod device;
 mod encode;
 mod experts;
 mod gpu;
+mod hardware;
 mod hyper_connection;
 mod index;
 mod kv;
