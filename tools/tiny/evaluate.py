@@ -1,13 +1,18 @@
 """Scores a checkpoint per task: the share of samples whose whole output is exactly right under greedy decoding.
 
     python evaluate.py --checkpoint DIR/packed --tokenizer T.json --filler F.txt --out scores.json
+    python evaluate.py --gguf M.gguf --ironstar BINARY --tokens 60000 --tokenizer T.json --filler F.txt --out scores.json
 
-A greedy answer equals the reference exactly when every reference token is the arg-max given the tokens before it, so one
-forward pass per sample scores it without generating. Weights are rounded to F16, KV and index roundings are on and the
-indexer selects, as in the engine. Every turn of a sample counts as one answer. Seeds are never used in training.
+The first scores a checkpoint with this folder's model, the second a GGUF file with the engine itself. A greedy answer equals the reference exactly when every reference token is the arg-max given the tokens before it, so one
+forward pass per sample scores it without generating. Weights of a checkpoint are rounded to F16; KV and index roundings
+are on and the indexer selects. Every turn of a sample counts as one answer. Seeds are never used in training.
+
+Beside each task's score stand those of its parts: answers with and without reasoning, turns with one or two tool calls,
+turns that use a result, and `stops`, the share of answers that end where they should and not before.
 """
 
 import argparse
+import functools
 import json
 import pathlib
 import random
@@ -18,13 +23,17 @@ import numpy as np
 import torch
 
 import checkpoint
+import engine
 import geometry
 from model import Mode, Model
 from quantise import Quantised
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "data"))
+import chat  # noqa: E402
+import stream  # noqa: E402
+from tasks import sample  # noqa: E402
 
-# name -> (task, tokens per sample, samples, samples per batch)
+# name -> (task, tokens per sample, samples, samples per batch[, tokens that a sample has at least])
 SUITE = {
     "facts, held-out paraphrase": ("facts", 256, 300, 50),
     "unknown": ("unknown", 256, 50, 50),
@@ -37,6 +46,7 @@ SUITE = {
     "tools 4k": ("tools", 4000, 60, 10),
     "tools 8k": ("tools", 8000, 40, 4),
     "tools 16k": ("tools", 16000, 20, 2),
+    "tools over 10k": ("tools", 24000, 20, 1, 10000),
     "recall 1k": ("recall", 1000, 100, 20),
     "recall 2k": ("recall", 2000, 100, 20),
     "recall 8k": ("recall", 8000, 50, 4),
@@ -76,70 +86,107 @@ def predictions(model, ids, device, mode):
     return torch.cat(out, 1).cpu().numpy()
 
 
-def score(model, encoder, task, n_tokens, n_samples, n_batch, device, mode, show=0):
-    from tasks import sample
+def parts(text):
+    """The kinds of answer that `text` is one of."""
+    n_calls = text.count("invoke name=")
+    yield "thinking" if chat.END_THINK in text else "no thinking"
+    if n_calls:
+        yield {1: "one call", 2: "two calls"}[n_calls]
 
-    right = total = 0
-    lengths, wrong = [], []
-    for first in range(0, n_samples, n_batch):
-        encoded = [
-            encoder.encode(sample(random.Random(f"scored/{task}/{n_tokens}/{i}"), encoder.source, n_tokens, task))
-            for i in range(first, min(first + n_batch, n_samples))
-        ]
-        model.limit_queries(1024 if max(len(i) for i, _ in encoded) > 3000 else None)
-        guesses = predictions(model, [i for i, _ in encoded], device, mode)
-        for (ids, kinds), guess in zip(encoded, guesses):
+
+def drawn(encoder, task, n_tokens, least):
+    """Endless encoded samples of a task, the same ones each time."""
+    i = 0
+    while True:
+        one = encoder.encode(sample(random.Random(f"scored/{task}/{n_tokens}/{i}"), encoder.source, n_tokens, task))
+        i += 1
+        if len(one[0]) >= least:
+            yield one
+
+
+def score(predict, encoder, task, n_tokens, n_samples, n_batch, least=0, most_tokens=None, show=0):
+    """`predict` takes a list of id arrays and gives the arg-max of the next token at each position."""
+    samples, eos = drawn(encoder, task, n_tokens, least), encoder.tokenizer.token_to_id(chat.EOS)
+    tally, lengths, wrong = {}, [], []
+    while len(lengths) < n_samples and (most_tokens is None or sum(lengths) < most_tokens):
+        encoded = [next(samples) for _ in range(min(n_batch, n_samples - len(lengths)))]
+        for (ids, kinds), guess in zip(encoded, predict([ids for ids, _ in encoded])):
             lengths.append(len(ids))
             for lo, hi in answers(kinds):
-                good = bool((guess[lo - 1 : hi - 1] == ids[lo:hi]).all())
-                right, total = right + good, total + 1
+                said, wanted = guess[lo - 1 : hi - 1], ids[lo:hi]
+                text = encoder.tokenizer.decode(wanted, skip_special_tokens=False)
+                good = bool((said == wanted).all())
+                stops = bool(((said == eos) == (wanted == eos)).all())
+                role = ["result"] if task == "tools" and "invoke name=" not in text else []
+                for part, right in [("exact", good), ("stops", stops)] + [(p, good) for p in [*parts(text), *role]]:
+                    tally.setdefault(part, []).append(right)
                 if not good and len(wrong) < show:
-                    wrong.append(
-                        [
-                            encoder.tokenizer.decode(x, skip_special_tokens=False)
-                            for x in (ids[lo:hi], guess[lo - 1 : hi - 1])
-                        ]
-                    )
-    return {"exact": round(right / total, 4), "answers": total, "mean_tokens": int(np.mean(lengths)), "wrong": wrong}
+                    wrong.append([text, encoder.tokenizer.decode(said, skip_special_tokens=False)])
+    exact = tally.pop("exact")
+    return {
+        "exact": round(float(np.mean(exact)), 4),
+        "answers": len(exact),
+        "mean_tokens": int(np.mean(lengths)),
+        "parts": {part: [sum(right), len(right)] for part, right in sorted(tally.items())},
+        "wrong": wrong,
+    }
+
+
+def checkpoint_predictor(args):
+    """-> predict, {"step", "tokens"}"""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_float32_matmul_precision("high")
+    model, meta = load_model(args.checkpoint, device, half=not args.quantise)
+    if args.quantise:
+        Quantised(model).__enter__()
+
+    def predict(ids):
+        model.limit_queries(1024 if max(map(len, ids)) > 3000 else None)
+        return predictions(model, ids, device, Mode(round_kv=True, sparse=not args.dense))
+
+    return predict, {"step": meta["step"], "tokens": meta["tokens"]}
 
 
 def main():
     ap = argparse.ArgumentParser()
-    ap.add_argument("--checkpoint", required=True)
+    what = ap.add_mutually_exclusive_group(required=True)
+    what.add_argument("--checkpoint", help="folder of a packed checkpoint")
+    what.add_argument("--gguf", help="model file, scored through the engine")
+    ap.add_argument("--ironstar", default="ironstar", help="the engine's binary, for --gguf")
+    ap.add_argument("--threads", type=int, help="threads of the engine, for --gguf")
     ap.add_argument("--tokenizer", required=True)
     ap.add_argument("--filler", required=True)
     ap.add_argument("--out", required=True)
     ap.add_argument("--only", nargs="*", help="names of the suite that begin so")
     ap.add_argument("--samples", type=float, default=1.0, help="share of the samples to use")
+    ap.add_argument("--tokens", type=int, help="begin no further sample of a task after so many tokens")
     ap.add_argument("--show", type=int, default=2, help="wrong answers to keep per task")
     ap.add_argument(
         "--quantise", action="store_true", help="round the weights as the shipped file does, instead of to F16"
     )
     ap.add_argument("--dense", action="store_true", help="ignore the indexer: attend to all rows")
     args = ap.parse_args()
-    import stream
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.set_float32_matmul_precision("high")
-    model, meta = load_model(args.checkpoint, device, half=not args.quantise)
-    if args.quantise:
-        Quantised(model).__enter__()
+    if args.gguf:
+        vocab_size = geometry.TINY.vocab_size
+        predict = functools.partial(engine.predictions, args.ironstar, args.gguf, vocab_size, threads=args.threads)
+        scores = {"gguf": pathlib.Path(args.gguf).name, "bytes": pathlib.Path(args.gguf).stat().st_size}
+    else:
+        predict, scores = checkpoint_predictor(args)
     encoder = stream.Encoder(args.tokenizer, args.filler)
-    scores = {"step": meta["step"], "tokens": meta["tokens"]}
-    for name, (task, n_tokens, n_samples, n_batch) in SUITE.items():
+    for name, (task, n_tokens, n_samples, n_batch, *least) in SUITE.items():
         if args.only and not any(name.startswith(o) for o in args.only):
             continue
         began = time.time()
         scores[name] = score(
-            model,
+            predict,
             encoder,
             task,
             n_tokens,
             max(1, int(n_samples * args.samples)),
-            n_batch,
-            device,
-            Mode(round_kv=True, sparse=not args.dense),
-            args.show,
+            1 if args.tokens else n_batch,
+            *least,
+            most_tokens=args.tokens,
+            show=args.show,
         )
         scores[name]["seconds"] = round(time.time() - began, 1)
         print(

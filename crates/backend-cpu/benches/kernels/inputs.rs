@@ -9,7 +9,7 @@ use gguf::{Tensor, TensorType};
 
 /// The backend on one thread.
 pub(crate) fn cpu() -> Cpu {
-    Cpu::new(Options { n_threads: Some(1), isa: None })
+    Cpu::new(Options { n_threads: Some(1), isa: None, readahead: false })
 }
 
 /// A weight of random codes and small scales.
