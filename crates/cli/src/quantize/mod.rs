@@ -1,6 +1,6 @@
 //! `ironstar quantize`: a model file with its weights in other types.
 //!
-//! A [recipe](recipe) says which tensor gets which type; metadata is kept. Tensors are streamed, a
+//! A [recipe] says which tensor gets which type; metadata is kept. Tensors are streamed, a
 //! few rows at a time on all cores, so memory stays small whatever the file has, and an interrupted
 //! run is continued where it was. Weights that are quantised already are decoded first.
 //!
