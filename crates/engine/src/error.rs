@@ -154,6 +154,9 @@ pub enum Error {
         /// What it is.
         value: f32,
     },
+    /// A job that waited when the engine was told to end.
+    #[error("the engine is shutting down")]
+    ShuttingDown,
     /// The forward pass failed.
     #[error("the model could not be run")]
     Run(#[from] model::Error),

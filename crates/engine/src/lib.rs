@@ -21,6 +21,7 @@ mod inspect;
 mod load;
 mod machine;
 mod sampler;
+mod scheduler;
 mod session;
 mod stop;
 mod turn;
@@ -40,6 +41,10 @@ pub use inspect::{Cost, DialectSource, Inspection, TensorGroup};
 pub use load::{BackendChoice, DEFAULT_MAX_BATCH, LoadOptions, ModelFile};
 pub use machine::{Machine, disk_read_bytes, private_bytes};
 pub use sampler::{Candidate, SampleParams, Sampler, distribution};
+pub use scheduler::{
+    Busy, Constraint, Job, SampledToken, Scheduler, SchedulerOptions, Sink, SlotSnapshot,
+    SlotState, Snapshot, TokenMask, Totals, Update,
+};
 pub use session::{Session, default_context, trained_context};
 pub use stop::{Scan, StopStrings};
 pub use turn::{Event, GenerateOptions, Section, Statistics, StopReason, Turn, generate};

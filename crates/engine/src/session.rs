@@ -108,13 +108,44 @@ impl Session {
             let (n_tokens, capacity) = (tokens.len(), self.capacity);
             return Err(Error::PromptTooLong { n_tokens, room: capacity, capacity });
         }
-        let evaluated = &self.tokens[..self.n_evaluated];
-        let common = evaluated.iter().zip(tokens).take_while(|(a, b)| a == b).count();
-        let kept = model.rewind(self.slot, common.min(tokens.len() - 1))?;
+        let kept = model.rewind(self.slot, self.n_common(tokens).min(tokens.len() - 1))?;
         self.tokens.clear();
         self.tokens.extend_from_slice(tokens);
         self.n_evaluated = kept;
         Ok(kept)
+    }
+
+    /// Forgets everything.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub(crate) fn clear(&mut self, model: &mut dyn Inference) -> Result<()> {
+        model.rewind(self.slot, 0)?;
+        self.tokens.clear();
+        self.n_evaluated = 0;
+        Ok(())
+    }
+
+    /// Tokens in KV with which `tokens` begins too.
+    pub(crate) fn n_common(&self, tokens: &[u32]) -> usize {
+        let evaluated = &self.tokens[..self.n_evaluated];
+        evaluated.iter().zip(tokens).take_while(|(a, b)| a == b).count()
+    }
+
+    /// The slot that holds its KV.
+    pub(crate) fn slot(&self) -> SlotId {
+        self.slot
+    }
+
+    /// Tokens of the timeline that are not in KV yet.
+    pub(crate) fn waiting(&self) -> &[u32] {
+        &self.tokens[self.n_evaluated..]
+    }
+
+    /// Hears that the model has run `n` of the waiting tokens.
+    pub(crate) fn ran(&mut self, n: usize) {
+        assert!(n <= self.waiting().len(), "only what waits is run");
+        self.n_evaluated += n;
     }
 
     /// Adds tokens to the timeline without running them.

@@ -1,5 +1,6 @@
 //! Sessions, turns and measurements on a small random model.
 
 mod bench;
+mod scheduler;
 mod small_model;
 mod turns;

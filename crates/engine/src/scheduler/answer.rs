@@ -1,0 +1,197 @@
+//! A job that has a slot: what it has drawn, what it has told, what it cost.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::sampler::Sampler;
+use crate::turn::{Statistics, StopReason};
+
+use super::job::{Job, SampledToken, Sink, Update};
+
+/// A job in work.
+pub(super) struct Answer {
+    pub(super) job: Job,
+    sink: Sink,
+    sampler: Sampler,
+    /// Logits that a constraint has been applied to.
+    masked: Vec<f32>,
+    pub(super) n_reused: usize,
+    pub(super) n_generated: usize,
+    /// One for each token of the prompt, where they are wanted.
+    prompt_logprobs: Vec<Option<f32>>,
+    statistics: Statistics,
+    began: Instant,
+    /// When the prompt had been run.
+    prefilled: Option<Instant>,
+}
+
+/// What follows from a row of logits.
+pub(super) enum Drawn {
+    /// A token to run next.
+    Token(SampledToken),
+    /// The answer is over.
+    End(StopReason),
+}
+
+impl Answer {
+    /// Begins an answer whose prompt has `n_reused` tokens in KV.
+    ///
+    /// # Panics
+    /// If the job's sampling parameters were not checked.
+    pub(super) fn new(job: Job, sink: Sink, n_reused: usize, bytes_per_token: u64) -> Self {
+        let sampler = Sampler::new(job.sampling).expect("parameters are checked before");
+        let mut answer = Self {
+            prompt_logprobs: if job.prompt_logprobs { vec![None] } else { Vec::new() },
+            job,
+            sink,
+            sampler,
+            masked: Vec::new(),
+            n_reused,
+            n_generated: 0,
+            statistics: Statistics { bytes_per_token, ..Statistics::default() },
+            began: Instant::now(),
+            prefilled: None,
+        };
+        answer.tell_prefill();
+        answer
+    }
+
+    pub(super) fn is_prefilling(&self) -> bool {
+        self.prefilled.is_none()
+    }
+
+    fn tell_prefill(&mut self) {
+        let (reused, done) = (self.n_reused, self.statistics.prefill_tokens);
+        let total = self.job.prompt.len() - reused;
+        (self.sink)(Update::Prefill { reused, done, total });
+    }
+
+    /// Hears that `n` tokens of it have been run.
+    pub(super) fn ran(&mut self, n: usize) {
+        if !self.is_prefilling() {
+            self.statistics.decode_steps += n;
+            return;
+        }
+        self.statistics.prefill_tokens += n;
+        self.tell_prefill();
+        if self.n_reused + self.statistics.prefill_tokens == self.job.prompt.len() {
+            self.prefilled = Some(Instant::now());
+            self.statistics.prefill_seconds = self.began.elapsed().as_secs_f64();
+            if self.job.prompt_logprobs {
+                let logprobs = std::mem::take(&mut self.prompt_logprobs);
+                (self.sink)(Update::PromptLogprobs(logprobs));
+            }
+        }
+    }
+
+    /// Takes the logits after a prompt token whose successor in the prompt is `next`.
+    pub(super) fn take_prompt_logits(&mut self, logits: &[f32], next: u32) {
+        let logprob = logits[next as usize] - log_sum_exp(logits);
+        self.prompt_logprobs.push(Some(logprob));
+    }
+
+    /// Draws the next token from the logits after the last one.
+    pub(super) fn draw(&mut self, logits: &[f32], eos: Option<u32>) -> Result<Drawn> {
+        if self.n_generated == self.job.max_tokens {
+            return Ok(Drawn::End(StopReason::MaxTokens));
+        }
+        let allowed = match &mut self.job.constraint {
+            Some(constraint) => constraint.allowed()?,
+            None => None,
+        };
+        let id = match allowed {
+            Some(mask) => {
+                self.masked.clear();
+                self.masked.extend_from_slice(logits);
+                mask.apply(&mut self.masked);
+                self.sampler.sample(&self.masked)?
+            }
+            None => self.sampler.sample(logits)?,
+        };
+        if Some(id) == eos {
+            return Ok(Drawn::End(StopReason::EndOfTurn));
+        }
+        if let Some(constraint) = &mut self.job.constraint {
+            constraint.accept(id)?;
+        }
+        self.n_generated += 1;
+        Ok(Drawn::Token(match self.job.top_logprobs {
+            None => SampledToken { id, logprob: None, top: Vec::new() },
+            Some(n) => {
+                let sum = log_sum_exp(logits);
+                let logprob = Some(logits[id as usize] - sum);
+                SampledToken { id, logprob, top: most_probable(logits, sum, n) }
+            }
+        }))
+    }
+
+    pub(super) fn tell(&mut self, update: Update) {
+        (self.sink)(update);
+    }
+
+    /// Ends it.
+    pub(super) fn finish(mut self, reason: StopReason) {
+        if let Some(prefilled) = self.prefilled {
+            self.statistics.decode_seconds = prefilled.elapsed().as_secs_f64();
+        } else {
+            self.statistics.prefill_seconds = self.began.elapsed().as_secs_f64();
+        }
+        self.statistics.generated_tokens = self.n_generated;
+        (self.sink)(Update::Finished { reason, statistics: self.statistics });
+    }
+
+    /// Ends it with an error.
+    pub(super) fn fail(mut self, error: Arc<Error>) {
+        (self.sink)(Update::Failed(error));
+    }
+}
+
+/// `ln Σ exp(logit)`, in f64 relative to the largest logit.
+fn log_sum_exp(logits: &[f32]) -> f32 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&x| f64::from(x - largest).exp()).sum();
+    (f64::from(largest) + sum.ln()) as f32
+}
+
+/// The `n` tokens of the largest logits, the lower id first among equals.
+fn most_probable(logits: &[f32], log_sum_exp: f32, n: usize) -> Vec<(u32, f32)> {
+    if n == 0 {
+        return Vec::new();
+    }
+    let order = |a: &(u32, f32), b: &(u32, f32)| match b.1.total_cmp(&a.1) {
+        Ordering::Equal => a.0.cmp(&b.0),
+        unequal => unequal,
+    };
+    let mut tokens: Vec<(u32, f32)> = (0..).zip(logits.iter().copied()).collect();
+    if n < tokens.len() {
+        tokens.select_nth_unstable_by(n - 1, order);
+        tokens.truncate(n);
+    }
+    tokens.sort_unstable_by(order);
+    for (_, logit) in &mut tokens {
+        *logit -= log_sum_exp;
+    }
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Oracle: probabilities 4/16, 1/16, 8/16, 2/16, 1/16, as logarithms worked out by hand.
+    #[test]
+    fn log_probabilities_are_of_the_whole_vocabulary() {
+        let logits: Vec<f32> = [4.0_f32, 1.0, 8.0, 2.0, 1.0].iter().map(|w| w.ln() + 9.0).collect();
+        let sum = log_sum_exp(&logits);
+        let found = most_probable(&logits, sum, 4);
+        let expected = [(2, 0.5_f32), (0, 0.25), (3, 0.125), (1, 0.0625)];
+        for ((token, logprob), (expected, probability)) in found.into_iter().zip(expected) {
+            assert_eq!(token, expected);
+            assert!((logprob - probability.ln()).abs() < 1e-5, "{token}: {logprob}");
+        }
+        assert!(most_probable(&logits, sum, 0).is_empty());
+        assert_eq!(most_probable(&logits, sum, 99).len(), 5);
+    }
+}
