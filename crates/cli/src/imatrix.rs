@@ -1,7 +1,7 @@
 //! `imatrix`: text through a model, and how large the inputs of its weights were, for `quantize`.
 
 use std::fs;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, IntoInnerError, Write as _};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use engine::{CancelToken, DEFAULT_MAX_BATCH, ImportanceCollector, LoadOptions, ModelFile};
@@ -50,7 +50,7 @@ pub(crate) fn imatrix(args: &ImatrixArgs) -> Result<()> {
     let cannot_write = || format!("cannot write {}", args.out.display());
     let new = new_temporary_file(&args.out)?;
     let out = matrix.write(BufWriter::new(new)).with_context(cannot_write)?;
-    let new = out.into_inner().map_err(|error| error.into_error()).with_context(cannot_write)?;
+    let new = out.into_inner().map_err(IntoInnerError::into_error).with_context(cannot_write)?;
     new.persist(&args.out).with_context(cannot_write)?;
     let summary = format!(
         "{}: {} weights, {} chunks, {n_tokens} tokens, perplexity {perplexity:.4}\n",

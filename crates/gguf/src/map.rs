@@ -60,6 +60,26 @@ impl Mapping {
         #[cfg(not(unix))]
         let _ = range;
     }
+
+    /// Tells the operating system that bytes will hardly be read again, so that they no longer count
+    /// as this process's memory; it may ignore that.
+    pub(crate) fn will_not_need(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Self::File { mmap, .. } = self {
+            #[expect(unsafe_code, reason = "the only way to give memory back")]
+            // SAFETY: the mapping is of a file and never written, so bytes that are dropped and read
+            // again are the file's, the same as before.
+            let _ = unsafe {
+                mmap.unchecked_advise_range(
+                    memmap2::UncheckedAdvice::DontNeed,
+                    range.start,
+                    range.len(),
+                )
+            };
+        }
+        #[cfg(not(unix))]
+        let _ = range;
+    }
 }
 
 impl Deref for Mapping {

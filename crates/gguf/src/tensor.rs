@@ -57,6 +57,19 @@ impl TensorBytes {
         }
     }
 
+    /// Tells the operating system that the bytes `range` of these bytes were read and will hardly be
+    /// again, so that a program that streams a file does not fill memory with it. They stay readable.
+    /// Does nothing for bytes that are no part of a mapped file.
+    ///
+    /// # Panics
+    /// If `range` does not lie inside these bytes.
+    pub fn will_not_need(&self, range: Range<usize>) {
+        assert!(range.start <= range.end && range.end <= self.len(), "range inside the bytes");
+        if let Source::File(mapping) = &self.source {
+            mapping.will_not_need(self.range.start + range.start..self.range.start + range.end);
+        }
+    }
+
     /// The bytes `range` of these bytes, sharing their storage.
     ///
     /// # Panics

@@ -1,11 +1,17 @@
-"""Errors of ggml's own encoders on seeded weights: `python make.py PATH/TO/libggml.so > errors.txt`.
+"""Errors of ggml's own encoders: `python make.py PATH/TO/libggml-base.so > errors.txt`.
 
-The library must export `ggml_quantize_chunk`. Decoding is by the `gguf` package, errors are in F64.
+The library must export `ggml_quantize_chunk`; wheels on PyPI that contain ggml ship it, and the
+README says which one was used. Decoding is by the `gguf` package, errors are in F64.
+
+`python make.py --trained silero_vad_16k.safetensors` writes `trained.f16` and `outliers.f16`, the
+weights that are not made from a seed, instead.
 """
 
 import ctypes
+import json
 import math
 import pathlib
+import struct
 import sys
 
 import gguf
@@ -13,7 +19,10 @@ import numpy as np
 
 MASK = (1 << 64) - 1
 ROWS, COLUMNS = 8, 2048
-REAL = pathlib.Path(__file__).parent / "real.f16"
+HERE = pathlib.Path(__file__).parent
+# Tensors of a small network for speech, trained in full precision; the second has large outliers.
+TRAINED = {"trained": "lstm_cell.weight_ih", "outliers": "conv2.weight"}
+CASES = ["normal", "heavy", *TRAINED]
 TYPES = ["Q8_0", "Q4_K", "Q2_K", "IQ2_XXS", "MXFP4"]
 
 
@@ -39,8 +48,8 @@ class Bits:
 
 
 def weights(case):
-    if case == "real":
-        return np.fromfile(REAL, "<f2").astype(np.float32).reshape(-1, COLUMNS)
+    if case in TRAINED:
+        return np.fromfile(HERE / f"{case}.f16", "<f2").astype(np.float32).reshape(ROWS, COLUMNS)
     bits = Bits({"normal": 1, "heavy": 2}[case])
     values = []
     for _ in range(ROWS * COLUMNS):
@@ -67,11 +76,22 @@ def encode(library, kind, x, weight):
     return gguf.dequantize(out, kind).reshape(rows, columns)
 
 
+def extract(path):
+    data = pathlib.Path(path).read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    tensors = json.loads(data[8 : 8 + length])
+    for case, name in TRAINED.items():
+        start = 8 + length + tensors[name]["data_offsets"][0]
+        np.frombuffer(data, "<f4", ROWS * COLUMNS, start).astype("<f2").tofile(HERE / f"{case}.f16")
+
+
 def main():
+    if sys.argv[1] == "--trained":
+        return extract(sys.argv[2])
     library = ctypes.CDLL(sys.argv[1])
     library.ggml_quantize_chunk.restype = ctypes.c_size_t
     print("# weights type importance rmse weighted_rmse, relative to the root mean square of the weights")
-    for case in ["normal", "heavy", "real"]:
+    for case in CASES:
         x, c = np.ascontiguousarray(weights(case)), importance()
         for name in TYPES:
             kind = gguf.GGMLQuantizationType[name]

@@ -5,6 +5,8 @@
 //! is checked against the configuration before a byte is written, and all problems are reported at
 //! once. Then the tensors are streamed, a few rows at a time.
 //!
+//! A [recipe](Recipe) stores each tensor as it says, and what it keeps as in `f16`. Otherwise:
+//!
 //! | tensors | `f32` | `f16` | `q8_0` |
 //! |---|---|---|---|
 //! | attention projections, routed and shared experts, output head | F32 | F16 | `Q8_0`, or F16 where rows are no multiple of 32 |
@@ -19,6 +21,7 @@ mod checkpoint;
 mod config;
 mod generation;
 mod source;
+mod storage;
 mod tensors;
 mod vocabulary;
 mod write;
@@ -28,14 +31,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use gguf::WriterBuilder;
+use gguf::{TensorType, WriterBuilder};
 
 use crate::files::check_output;
+use crate::quantize::n_threads;
 
 use checkpoint::Checkpoint;
 use config::Config;
 use generation::Generation;
 use source::{Source, scale_name};
+use storage::Storage;
 use tensors::Target;
 use write::{Bound, Content};
 
@@ -56,61 +61,53 @@ pub(crate) struct ConvertArgs {
     #[arg(value_name = "OUT.gguf")]
     out: PathBuf,
 
-    /// How matrices are stored; vectors are always f32.
-    #[arg(long = "type", value_name = "TYPE", value_enum, default_value_t = OutputType::Q8_0)]
-    output_type: OutputType,
+    /// How tensors are stored: a type for matrices or a recipe of quantize.
+    #[arg(
+        long = "type",
+        value_name = "f32|f16|q8_0|q2|q4|mxfp4|FILE.toml",
+        default_value = "q8_0"
+    )]
+    storage: String,
+
+    /// Threads [default: one per core].
+    #[arg(long, value_name = "N", value_parser = crate::args::thread_count)]
+    threads: Option<usize>,
 
     /// Replace the model file if it exists.
     #[arg(long)]
     force: bool,
 }
 
-/// How matrices are stored; the module's head has the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum OutputType {
-    /// Exact, and large.
-    #[value(name = "f32")]
-    F32,
-    /// Rounded to half precision.
-    #[value(name = "f16")]
-    F16,
-    /// Projections and experts with 8 bits and a scale per 32, other matrices as in f16.
-    #[value(name = "q8_0")]
-    Q8_0,
-}
-
-impl OutputType {
-    /// `general.file_type`: ggml's number for files of mostly this type.
-    fn file_type(self) -> u32 {
-        match self {
-            Self::F32 => 0,
-            Self::F16 => 1,
-            Self::Q8_0 => 7,
-        }
-    }
-}
-
 /// Converts a checkpoint and says on stderr what became of it.
 pub(crate) fn run(args: &ConvertArgs) -> anyhow::Result<()> {
     let dir = args.dir.as_path();
     check_output(&args.out, args.force)?;
+    let storage = Storage::open(&args.storage)?;
     let config = Config::read(dir)?;
     let checkpoint = Checkpoint::open(dir)?;
     let targets = tensors::targets(&config);
-    let bound = bind(&checkpoint, &targets, args.output_type).map_err(|problems| {
+    let kinds = storage.kinds(&targets)?;
+    let bound = bind(&checkpoint, &targets, &kinds).map_err(|problems| {
         refusal(&format!("{} is incomplete or damaged", dir.display()), &problems)
     })?;
     let generation = Generation::read(dir)?;
     let (vocabulary, tokenizer_note) = vocabulary::for_checkpoint(dir, config.vocab_size)?;
 
     let mut header = WriterBuilder::new();
-    describe(&mut header, dir, args.output_type, &config, &generation, vocabulary, &bound)
+    describe(&mut header, dir, &config, &generation, vocabulary, &bound)
+        .and_then(|()| Ok(storage.add_metadata(&mut header, &kinds)?))
         .context("cannot describe the tensors")?;
-    let n_experts = config.n_experts;
-    let content = Content { header, tensors: &bound, checkpoint: &checkpoint, n_experts };
+    let content = Content {
+        header,
+        tensors: &bound,
+        checkpoint: &checkpoint,
+        n_experts: config.n_experts,
+        n_threads: n_threads(args.threads),
+    };
     write::write_file(&args.out, args.force, content)?;
 
-    let summary = summary(&args.out, &bound, &checkpoint, &tokenizer_note);
+    let mut summary = summary(&args.out, &bound, &checkpoint, &tokenizer_note);
+    summary.extend(storage.notes(&targets, &kinds).iter().map(|note| format!("  {note}\n")));
     std::io::stderr().write_all(summary.as_bytes()).context("cannot write to stderr")
 }
 
@@ -118,11 +115,11 @@ pub(crate) fn run(args: &ConvertArgs) -> anyhow::Result<()> {
 fn bind<'a>(
     checkpoint: &'a Checkpoint,
     targets: &'a [Target],
-    output_type: OutputType,
+    kinds: &[TensorType],
 ) -> Result<Vec<Bound<'a>>, Vec<String>> {
     let mut problems = Vec::new();
     let mut bound = Vec::with_capacity(targets.len());
-    for target in targets {
+    for (target, &kind) in targets.iter().zip(kinds) {
         let mut sources = Vec::with_capacity(target.sources.len());
         for name in &target.sources {
             match Source::bind(checkpoint, name, &target.shape, target.role) {
@@ -130,7 +127,6 @@ fn bind<'a>(
                 Err(problem) => problems.push(problem),
             }
         }
-        let kind = target.role.stored_as(output_type, target.columns());
         bound.push(Bound { target, kind, sources });
     }
     if problems.is_empty() { Ok(bound) } else { Err(problems) }
@@ -140,7 +136,6 @@ fn bind<'a>(
 fn describe(
     header: &mut WriterBuilder,
     dir: &Path,
-    output_type: OutputType,
     config: &Config,
     generation: &Generation,
     vocabulary: Option<chat::Vocabulary>,
@@ -153,10 +148,6 @@ fn describe(
         header.metadata("general.name", name.to_string_lossy().into_owned())?;
     }
     header.metadata("general.alignment", gguf::DEFAULT_ALIGNMENT as u32)?;
-    header.metadata("general.file_type", output_type.file_type())?;
-    if output_type == OutputType::Q8_0 {
-        header.metadata("general.quantization_version", 2_u32)?;
-    }
     generation.add_metadata(header)?;
     config.add_metadata(header)?;
     if let Some(vocabulary) = vocabulary {

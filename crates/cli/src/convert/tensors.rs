@@ -2,9 +2,6 @@
 //!
 //! Source of the names: specification b.4 and b.7.
 
-use gguf::TensorType;
-
-use super::OutputType;
 use super::config::{Config, OVERLAP_RATIO};
 
 /// What a tensor is for, which decides how it is stored.
@@ -19,24 +16,6 @@ pub(super) enum Role {
     Projection,
     /// Expert ids per token id.
     HashTable,
-}
-
-impl Role {
-    /// The type in which rows of `columns` weights are stored.
-    pub(super) fn stored_as(self, output: OutputType, columns: u64) -> TensorType {
-        match (self, output) {
-            (Self::HashTable, _) => TensorType::I32,
-            (Self::Vector, _) | (_, OutputType::F32) => TensorType::F32,
-            (Self::Projection, OutputType::Q8_0)
-                if columns.is_multiple_of(TensorType::Q8_0.block_len() as u64) =>
-            {
-                TensorType::Q8_0
-            }
-            (Self::Sensitive | Self::Projection, OutputType::F16 | OutputType::Q8_0) => {
-                TensorType::F16
-            }
-        }
-    }
 }
 
 /// A tensor of the GGUF file.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use gguf::{TensorType, Writer, WriterBuilder};
 use indicatif::ProgressBar;
 
@@ -12,16 +12,8 @@ use super::checkpoint::Checkpoint;
 use super::source::{Scratch, Source};
 use super::tensors::Target;
 use crate::files::new_temporary_file;
+use crate::quantize::RowEncoder;
 use crate::terminal::bytes_bar;
-
-/// Weights converted at a time, about: 16 MiB as f32.
-const PIECE_LEN: usize = 1 << 22;
-
-/// Magnitude from which a value rounds to infinity in F16.
-const F16_OVERFLOW: f32 = 65_520.0;
-
-/// The largest code of `Q8_0`, so the factor between a block's largest weight and its F16 scale.
-const Q8_0_MAX_CODE: f32 = 127.0;
 
 const CANNOT_WRITE_FILE: &str = "cannot write the model file";
 
@@ -46,6 +38,7 @@ pub(super) struct Content<'a> {
     pub(super) tensors: &'a [Bound<'a>],
     pub(super) checkpoint: &'a Checkpoint,
     pub(super) n_experts: u32,
+    pub(super) n_threads: usize,
 }
 
 /// Writes the file: under a temporary name beside `path`, and then under its own.
@@ -64,9 +57,11 @@ impl Content<'_> {
         let mut conversion = Conversion {
             checkpoint: self.checkpoint,
             n_experts: self.n_experts,
+            n_threads: self.n_threads,
             writer: self.header.begin(out).context(CANNOT_WRITE_FILE)?,
             progress: bytes_bar("converting", self.tensors.iter().map(Bound::n_bytes).sum()),
             scratch: Scratch::default(),
+            weights: Vec::new(),
         };
         for tensor in self.tensors {
             conversion.tensor(tensor)?;
@@ -80,51 +75,55 @@ impl Content<'_> {
 struct Conversion<'a> {
     checkpoint: &'a Checkpoint,
     n_experts: u32,
+    n_threads: usize,
     writer: Writer<BufWriter<&'a File>>,
     progress: ProgressBar,
     scratch: Scratch,
+    weights: Vec<f32>,
 }
 
 impl Conversion<'_> {
     fn tensor(&mut self, bound: &Bound) -> anyhow::Result<()> {
         let cannot_write = || format!("cannot write tensor {}", bound.target.name);
         self.writer.begin_tensor(&bound.target.name).with_context(cannot_write)?;
-        let (mut weights, mut ids, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
         for source in &bound.sources {
-            let rows_per_piece = (PIECE_LEN / source.columns).max(1);
+            let encoder = RowEncoder::new(bound.kind, source.columns, self.n_threads);
+            let rows_per_piece = encoder.rows_per_piece();
             for first in (0..source.rows).step_by(rows_per_piece) {
-                let n_rows = rows_per_piece.min(source.rows - first);
-                bytes.clear();
-                if bound.kind == TensorType::I32 {
-                    let rows = (first, n_rows);
-                    let (n_experts, scratch) = (self.n_experts, &mut self.scratch);
-                    source.expert_ids(self.checkpoint, rows, n_experts, scratch, &mut ids)?;
-                    bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
+                let rows = (first, rows_per_piece.min(source.rows - first));
+                let parts = if bound.kind == TensorType::I32 {
+                    vec![self.expert_ids(source, rows)?]
                 } else {
-                    let scratch = &mut self.scratch;
-                    source.decode(self.checkpoint, first, n_rows, scratch, &mut weights)?;
-                    check_range(source.name(), &weights, bound.kind)?;
-                    bound.kind.encode_row(&weights, &mut bytes).with_context(cannot_write)?;
+                    self.weights(source, rows, &encoder)?
+                };
+                for part in parts {
+                    self.writer.append(&part).with_context(cannot_write)?;
+                    self.progress.inc(part.len() as u64);
                 }
-                self.writer.append(&bytes).with_context(cannot_write)?;
-                self.progress.inc(bytes.len() as u64);
             }
         }
         Ok(())
     }
-}
 
-/// Refuses weights that would become infinite.
-fn check_range(name: &str, weights: &[f32], kind: TensorType) -> anyhow::Result<()> {
-    let limit = match kind {
-        TensorType::F16 => F16_OVERFLOW,
-        TensorType::Q8_0 => F16_OVERFLOW * Q8_0_MAX_CODE,
-        _ => return Ok(()),
-    };
-    match weights.iter().find(|weight| weight.abs() >= limit) {
-        Some(weight) => {
-            bail!("{name} holds {weight}, too large for {kind}; convert with --type f32")
-        }
-        None => Ok(()),
+    fn expert_ids(&mut self, source: &Source, rows: (usize, usize)) -> anyhow::Result<Vec<u8>> {
+        let mut ids = Vec::new();
+        source.expert_ids(self.checkpoint, rows, self.n_experts, &mut self.scratch, &mut ids)?;
+        Ok(ids.iter().flat_map(|id| id.to_le_bytes()).collect())
+    }
+
+    fn weights(
+        &mut self,
+        source: &Source,
+        (first, n_rows): (usize, usize),
+        encoder: &RowEncoder,
+    ) -> anyhow::Result<Vec<Vec<u8>>> {
+        let weights = &mut self.weights;
+        source.decode(self.checkpoint, first, n_rows, &mut self.scratch, weights)?;
+        let read = |row: usize, out: &mut [f32]| {
+            out.copy_from_slice(&weights[(row - first) * out.len()..][..out.len()]);
+        };
+        encoder.encode(first, n_rows, &read).with_context(|| {
+            format!("{} cannot be converted; --type f32 holds every weight", source.name())
+        })
     }
 }

@@ -4,13 +4,21 @@
 //! threads cannot be seen in the result.
 
 use std::num::NonZero;
+use std::ops::Range;
 use std::thread;
 
+use anyhow::bail;
 use engine::InputSquares;
 use gguf::TensorType;
 
-/// Weights encoded at a time, about: 16 MiB as f32.
+/// Weights encoded at a time, about, by all threads together.
 pub(crate) const PIECE_LEN: usize = 1 << 22;
+
+/// Magnitude from which a value rounds to infinity in F16.
+const F16_OVERFLOW: f32 = 65_520.0;
+
+/// The largest code of `Q8_0`, so the factor between a block's largest weight and its F16 scale.
+const Q8_0_MAX_CODE: f32 = 127.0;
 
 /// How the rows of one tensor are encoded.
 pub(crate) struct RowEncoder {
@@ -46,17 +54,27 @@ impl RowEncoder {
         (PIECE_LEN / self.columns).max(1)
     }
 
-    /// Encodes whole rows, the first of which is row `first` of the tensor. The result is in
-    /// several parts that follow each other.
-    pub(crate) fn encode(&self, first: usize, weights: &[f32]) -> gguf::Result<Vec<Vec<u8>>> {
-        let n_rows = weights.len() / self.columns;
+    /// Encodes `n_rows` rows, the first of which is row `first` of the tensor. `read` decodes row
+    /// after row, given its number in the tensor. The result is in several parts that follow each
+    /// other.
+    ///
+    /// # Errors
+    /// If a weight is not finite, or too large for the type.
+    pub(crate) fn encode(
+        &self,
+        first: usize,
+        n_rows: usize,
+        read: &(impl Fn(usize, &mut [f32]) + Sync),
+    ) -> anyhow::Result<Vec<Vec<u8>>> {
         let rows_per_thread = n_rows.div_ceil(self.n_threads).max(1);
-        let shares = weights.chunks(rows_per_thread * self.columns);
-        let firsts = (first..).step_by(rows_per_thread);
+        let end = first + n_rows;
         thread::scope(|scope| {
-            let threads: Vec<_> = shares
-                .zip(firsts)
-                .map(|(share, first)| scope.spawn(move || self.encode_share(first, share)))
+            let threads: Vec<_> = (first..end)
+                .step_by(rows_per_thread)
+                .map(|first| {
+                    let rows = first..(first + rows_per_thread).min(end);
+                    scope.spawn(move || self.encode_share(rows, read))
+                })
                 .collect();
             let results = threads.into_iter().map(|thread| {
                 thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -65,13 +83,35 @@ impl RowEncoder {
         })
     }
 
-    fn encode_share(&self, first: usize, weights: &[f32]) -> gguf::Result<Vec<u8>> {
-        let mut out = Vec::with_capacity(self.kind.row_bytes(weights.len()));
-        for (row, weights) in (first..).zip(weights.chunks(self.columns)) {
+    fn encode_share(
+        &self,
+        rows: Range<usize>,
+        read: &impl Fn(usize, &mut [f32]),
+    ) -> anyhow::Result<Vec<u8>> {
+        let mut out = Vec::with_capacity(rows.len() * self.kind.row_bytes(self.columns));
+        let mut weights = vec![0.0; self.columns];
+        for row in rows {
+            read(row, &mut weights);
+            check_range(&weights, self.kind)?;
             let importance = self.importance[row / self.rows_per_matrix].as_deref();
-            self.kind.encode_weighted(weights, importance, &mut out)?;
+            self.kind.encode_weighted(&weights, importance, &mut out)?;
         }
         Ok(out)
+    }
+}
+
+/// Refuses weights that are no numbers or would become infinite. The types that are not listed
+/// refuse what does not fit their scales themselves.
+fn check_range(weights: &[f32], kind: TensorType) -> anyhow::Result<()> {
+    let limit = match kind {
+        TensorType::F16 => F16_OVERFLOW,
+        TensorType::Q8_0 => F16_OVERFLOW * Q8_0_MAX_CODE,
+        _ => f32::INFINITY,
+    };
+    match weights.iter().find(|weight| weight.is_nan() || weight.abs() >= limit) {
+        Some(weight) if weight.is_finite() => bail!("the weight {weight} is too large for {kind}"),
+        Some(weight) => bail!("a weight is {weight}; the file is damaged"),
+        None => Ok(()),
     }
 }
 
@@ -83,6 +123,14 @@ pub(crate) fn n_threads(wanted: Option<usize>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn encode_all(encoder: &RowEncoder, weights: &[f32]) -> Vec<u8> {
+        let read = |row: usize, out: &mut [f32]| {
+            out.copy_from_slice(&weights[row * out.len()..][..out.len()]);
+        };
+        let n_rows = weights.len() / encoder.columns;
+        encoder.encode(0, n_rows, &read).expect("finite weights").concat()
+    }
 
     #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
@@ -98,7 +146,7 @@ mod tests {
             let encoded = |n_threads| {
                 let encoder = RowEncoder::new(kind, columns, n_threads);
                 let encoder = encoder.weighted_by(&squares, n_rows);
-                encoder.encode(0, &weights).expect("finite weights").concat()
+                encode_all(&encoder, &weights)
             };
             let expected = encoded(1);
             assert_eq!(expected.len(), n_rows * kind.row_bytes(columns));
@@ -119,7 +167,7 @@ mod tests {
             counts: vec![1.0, 0.0],
         };
         let encoder = RowEncoder::new(TensorType::Q2K, columns, 2).weighted_by(&squares, n_rows);
-        let bytes = encoder.encode(0, &weights).expect("finite weights").concat();
+        let bytes = encode_all(&encoder, &weights);
         let (first, second) = bytes.split_at(bytes.len() / 2);
         assert_ne!(first, second, "the same weights under other importances");
         let mut plain = Vec::new();

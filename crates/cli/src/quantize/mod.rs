@@ -1,6 +1,6 @@
 //! `ironstar quantize`: a model file with its weights in other types.
 //!
-//! A [recipe](recipe) says which tensor gets which type; metadata is kept. Tensors are streamed, a
+//! A [recipe] says which tensor gets which type; metadata is kept. Tensors are streamed, a
 //! few rows at a time on all cores, so memory stays small whatever the file has, and an interrupted
 //! run is continued where it was. Weights that are quantised already are decoded first.
 //!
@@ -117,23 +117,19 @@ pub(crate) fn quantize(args: &QuantizeArgs) -> anyhow::Result<()> {
     job.progress.finish_and_clear();
     job.writer.finish().context("cannot write the model file")?;
     output.finish()?;
-    say(&[summary(&args.out, &steps, input.file_bytes())])
+    let input_bytes = input.header().tensors.iter().map(|tensor| tensor.bytes).sum();
+    say(&[summary(&args.out, &steps, input_bytes)])
 }
 
 /// What happens to each tensor, and what the user should know.
 fn plan(input: &MappedFile, recipe: &Recipe) -> anyhow::Result<(Vec<Step>, Vec<String>)> {
-    let mut used = vec![false; recipe.n_rules()];
     let mut steps = Vec::new();
     for info in &input.header().tensors {
-        let (choice, rule) = recipe.choice(&info.name);
-        if let Some(rule) = rule {
-            used[rule] = true;
-        }
         if !info.kind.is_known() {
             bail!("{} is of {}, whose size is unknown; it cannot be copied", info.name, info.kind);
         }
         let columns = *info.dims.first().context("every tensor has a dimension")?;
-        let to = match choice {
+        let to = match recipe.choice(&info.name) {
             Choice::As(kind) if info.kind.is_float() => {
                 recipe.fitting(&info.name, kind, columns)?
             }
@@ -144,10 +140,7 @@ fn plan(input: &MappedFile, recipe: &Recipe) -> anyhow::Result<(Vec<Step>, Vec<S
         let (name, dims) = (info.name.clone(), info.dims.clone());
         steps.push(Step { name, dims, from: info.kind, to, bytes });
     }
-    let mut notes: Vec<String> = recipe
-        .unused(&used)
-        .map(|pattern| format!("warning: no tensor matches {pattern:?} of the recipe"))
-        .collect();
+    let mut notes = recipe.unused_notes(steps.iter().map(|step: &Step| step.name.as_str()));
     let requantised = steps.iter().filter(|step| step.to != step.from && is_lossy(step.from));
     match requantised.count() {
         0 => {}
@@ -158,7 +151,7 @@ fn plan(input: &MappedFile, recipe: &Recipe) -> anyhow::Result<(Vec<Step>, Vec<S
 }
 
 /// Whether values in this type were rounded to blocks.
-fn is_lossy(kind: TensorType) -> bool {
+pub(crate) fn is_lossy(kind: TensorType) -> bool {
     kind.is_float() && kind.block_len() > 1
 }
 
@@ -265,20 +258,21 @@ impl<W: std::io::Write> Job<'_, W> {
         }
         let rows_per_piece = encoder.rows_per_piece();
         let row_bytes = tensor.row_bytes();
-        let mut weights = Vec::new();
+        let read = |row: usize, weights: &mut [f32]| {
+            step.from.decode_row(&tensor.data[row * row_bytes..][..row_bytes], weights);
+        };
         for first in (0..n_rows).step_by(rows_per_piece) {
             let piece_rows = rows_per_piece.min(n_rows - first);
-            let bytes = &tensor.data[first * row_bytes..][..piece_rows * row_bytes];
+            let piece = first * row_bytes..(first + piece_rows) * row_bytes;
             if step.from == step.to {
-                self.append(bytes).with_context(cannot_write)?;
-                continue;
+                self.append(&tensor.data[piece.clone()]).with_context(cannot_write)?;
+            } else {
+                let encoded = encoder.encode(first, piece_rows, &read);
+                for part in encoded.with_context(|| format!("cannot quantise {}", step.name))? {
+                    self.append(&part).with_context(cannot_write)?;
+                }
             }
-            weights.resize(piece_rows * columns, 0.0);
-            step.from.decode_row(bytes, &mut weights);
-            let encoded = encoder.encode(first, &weights);
-            for part in encoded.with_context(|| format!("cannot quantise {}", step.name))? {
-                self.append(&part).with_context(cannot_write)?;
-            }
+            tensor.data.will_not_need(piece);
         }
         Ok(())
     }
@@ -311,6 +305,9 @@ fn summary(out: &Path, steps: &[Step], input_bytes: u64) -> String {
 }
 
 fn say(lines: &[String]) -> anyhow::Result<()> {
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let mut text = lines.join("\n");
+    if !text.is_empty() {
+        text.push('\n');
+    }
     std::io::stderr().write_all(text.as_bytes()).context("cannot write to stderr")
 }

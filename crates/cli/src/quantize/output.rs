@@ -88,12 +88,11 @@ impl<'a> Output<'a> {
         let file = options.read(true).write(true).create(true).truncate(false).open(&part);
         let file = file.with_context(cannot_write)?;
         match file.try_lock() {
-            Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 bail!("another process is writing {}", part.display())
             }
             // File systems without locks exist, and writing to one alone is fine.
-            Err(TryLockError::Error(_)) => {}
+            Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         let was_empty = file.metadata().with_context(cannot_write)?.len() == 0;
         let found = read_journal(&with_suffix(&part, ".json"));

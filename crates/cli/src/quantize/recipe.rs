@@ -15,6 +15,7 @@
 //! type = "IQ2_XXS"
 //! ```
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
@@ -65,21 +66,21 @@ pub(crate) struct Recipe {
     rules: Vec<Rule>,
 }
 
-/// The file, before its names mean anything.
+/// The TOML document, before its names mean anything.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Document {
     file_type: Option<u32>,
     default: String,
     #[serde(default)]
     fallback: Vec<String>,
     #[serde(default)]
-    tensor: Vec<FileRule>,
+    tensor: Vec<DocumentRule>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FileRule {
+struct DocumentRule {
     name: String,
     r#type: String,
 }
@@ -102,8 +103,8 @@ impl Recipe {
     }
 
     fn parse(name: &str, text: &str) -> anyhow::Result<Self> {
-        let file: File = toml::from_str(text)?;
-        let rules = file.tensor.into_iter().map(|FileRule { name: pattern, r#type }| {
+        let document: Document = toml::from_str(text)?;
+        let rules = document.tensor.into_iter().map(|DocumentRule { name: pattern, r#type }| {
             let glob = GlobBuilder::new(&pattern).build()?;
             let choice = choice(&r#type).with_context(|| format!("the rule for {pattern:?}"))?;
             Ok(Rule { pattern, matcher: glob.compile_matcher(), choice })
@@ -111,9 +112,9 @@ impl Recipe {
         Ok(Self {
             name: name.to_owned(),
             text: text.to_owned(),
-            file_type: file.file_type,
-            default: choice(&file.default).context("the default")?,
-            fallback: file
+            file_type: document.file_type,
+            default: choice(&document.default).context("the default")?,
+            fallback: document
                 .fallback
                 .iter()
                 .map(|name| weight_type(name))
@@ -123,10 +124,13 @@ impl Recipe {
         })
     }
 
-    /// What the rules say about a tensor, and which rule it was.
-    pub(crate) fn choice(&self, tensor: &str) -> (Choice, Option<usize>) {
-        let rule = self.rules.iter().position(|rule| rule.matcher.is_match(tensor));
-        (rule.map_or(self.default, |index| self.rules[index].choice), rule)
+    /// What the first rule that matches a tensor says about it, or the default.
+    pub(crate) fn choice(&self, tensor: &str) -> Choice {
+        self.rule(tensor).map_or(self.default, |index| self.rules[index].choice)
+    }
+
+    fn rule(&self, tensor: &str) -> Option<usize> {
+        self.rules.iter().position(|rule| rule.matcher.is_match(tensor))
     }
 
     /// The type for rows of `columns` weights: `kind`, or the first fallback that divides them.
@@ -147,15 +151,15 @@ impl Recipe {
         })
     }
 
-    /// The patterns of rules whose index is not among `used`.
-    pub(crate) fn unused<'a>(&'a self, used: &'a [bool]) -> impl Iterator<Item = &'a str> {
-        let rules = self.rules.iter().zip(used);
-        rules.filter(|(_, used)| !**used).map(|(rule, _)| rule.pattern.as_str())
-    }
-
-    /// Number of rules.
-    pub(crate) fn n_rules(&self) -> usize {
-        self.rules.len()
+    /// A warning for each rule that decides about none of `tensors`.
+    pub(crate) fn unused_notes<'a>(&self, tensors: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let used: HashSet<usize> = tensors.filter_map(|tensor| self.rule(tensor)).collect();
+        let unused = self.rules.iter().enumerate().filter(|(index, _)| !used.contains(index));
+        unused
+            .map(|(_, Rule { pattern, .. })| {
+                format!("warning: no tensor takes the rule for {pattern:?} of the recipe")
+            })
+            .collect()
     }
 }
 
@@ -229,9 +233,9 @@ mod tests {
             let experts = experts.iter().map(String::as_str).zip(types);
             for (tensor, kind) in experts.chain(dense) {
                 let expected = weight_type(kind).expect("a type");
-                assert_eq!(recipe.choice(tensor).0, Choice::As(expected), "{recipe}: {tensor}");
+                assert_eq!(recipe.choice(tensor), Choice::As(expected), "{recipe}: {tensor}");
             }
-            assert_eq!(recipe.choice("blk.0.ffn_gate_tid2eid.weight").0, Choice::Keep);
+            assert_eq!(recipe.choice("blk.0.ffn_gate_tid2eid.weight"), Choice::Keep);
         }
     }
 

@@ -93,7 +93,7 @@ impl ImportanceMatrix {
             chunk_len: number("imatrix.chunk_size")?,
         };
         let mut weights = BTreeMap::new();
-        for info in file.header().tensors.iter() {
+        for info in &file.header().tensors {
             if let Some(name) = info.name.strip_suffix(SUMS) {
                 weights.insert(name.to_owned(), squares(&file, name).map_err(refuse)?);
             }

@@ -66,9 +66,9 @@ impl Run {
         let mut flip = [f32::INFINITY; N_POINTS];
         for ((column, weight), &importance) in COLUMNS.iter().zip(weights).zip(importance) {
             let pull = 2.0 * importance * weight.abs();
-            for p in 0..N_POINTS {
-                run.a[p] += importance * column[p] * column[p];
-                run.b[p] += pull * column[p];
+            for ((a, b), coordinate) in run.a.iter_mut().zip(&mut run.b).zip(column) {
+                *a += importance * coordinate * coordinate;
+                *b += pull * coordinate;
             }
             if is_odd {
                 for (flip, coordinate) in flip.iter_mut().zip(column) {
@@ -260,7 +260,7 @@ fn pack(
             let i = g * RUNS_PER_GROUP + k;
             let point = run.point(scale);
             words[k] = point as u8;
-            let signs = signs(&runs[i], &importance[i], &GRID[point]);
+            let signs = signs(&runs[i], &importance[i], GRID[point]);
             signs_and_scale |= u32::from(signs & 127) << (7 * k);
         }
         words[4..].copy_from_slice(&signs_and_scale.to_le_bytes());
@@ -269,7 +269,7 @@ fn pack(
 }
 
 /// The signs of a run with one flipped if they are odd: the cheapest at this point.
-fn signs(weights: &[f32; RUN_LEN], importance: &[f32; RUN_LEN], point: &[u8; RUN_LEN]) -> u8 {
+fn signs(weights: &[f32; RUN_LEN], importance: &[f32; RUN_LEN], point: [u8; RUN_LEN]) -> u8 {
     let signs = negatives(weights);
     if signs.count_ones().is_multiple_of(2) {
         return signs;

@@ -1,4 +1,4 @@
-//! `Q2_K`: the search of [`affine`](super::affine), packed.
+//! `Q2_K`: the search of [`affine`], packed.
 
 use crate::blocks::q2_k::{BYTES, D_OFFSET, DMIN_OFFSET, GROUP_LEN, LEN, Q_OFFSET, SCALES_OFFSET};
 

@@ -1,4 +1,4 @@
-//! `Q4_K`: the search of [`affine`](super::affine), packed.
+//! `Q4_K`: the search of [`affine`], packed.
 
 use crate::blocks::q4_k::{
     BYTES, D_OFFSET, DMIN_OFFSET, GROUP_LEN, LEN, Q_OFFSET, SCALES_BYTES, SCALES_OFFSET,

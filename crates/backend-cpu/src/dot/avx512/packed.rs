@@ -47,9 +47,9 @@ pub(in crate::dot) fn pack(
 
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn in_quads(mut group: Unpacked) -> Unpacked {
-    group.codes = quads_of_slots(&group.codes);
-    group
+fn in_quads(mut slots: Unpacked) -> Unpacked {
+    slots.codes = quads_of_slots(&slots.codes);
+    slots
 }
 
 #[inline]
