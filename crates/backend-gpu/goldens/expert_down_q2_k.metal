@@ -7,8 +7,10 @@ using metal::uint;
 struct _mslBufferSizes {
     uint size0;
     uint size1;
-    uint size4;
-    uint size5;
+    uint size2;
+    uint size3;
+    uint size6;
+    uint size7;
 };
 
 typedef metal::float4 type_3[1];
@@ -16,10 +18,11 @@ struct type_4 {
     metal::float4 inner[8];
 };
 typedef uint type_5[1];
-struct type_7 {
+typedef metal::uint4 type_8[1];
+struct type_9 {
     float inner[8];
 };
-struct type_8 {
+struct type_10 {
     float inner[1];
 };
 struct Parameters {
@@ -29,23 +32,24 @@ struct Parameters {
     uint n_chosen;
     uint adds;
 };
-typedef float type_10[1];
+typedef float type_12[1];
 constant uint WORKGROUP = 256u;
-constant uint TEAM = 32u;
+constant uint TEAM = 64u;
 constant uint SUMS = 1u;
 constant uint SUBGROUP = 32u;
+constant uint SHARED = 1u;
 
 float group_product(
     type_4 values,
     uint first,
-    uint group_1,
+    uint group_2,
     uint columns,
     device type_3 const& x,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     float sum = 0.0;
     uint i_1 = 0u;
-    uint at = (first / 4u) + (group_1 * 8u);
+    uint at = (first / 4u) + (group_2 * 8u);
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
@@ -81,20 +85,20 @@ metal::float4 activations_at(
     return _e8;
 }
 
-type_4 weight_group(
+type_4 down_group(
     uint index,
-    device type_5 const& weight_blocks,
+    device type_5 const& down_blocks,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_1 = {};
     uint i_2 = 0u;
     uint block = (index / 8u) * 21u;
     uint g = index & 7u;
-    uint _e12 = weight_blocks[block + (g / 2u)];
+    uint _e12 = down_blocks[block + (g / 2u)];
     uint scales = _e12 >> (16u * (g & 1u));
-    uint _e22 = weight_blocks[block + 20u];
+    uint _e22 = down_blocks[block + 20u];
     metal::float2 d = float2(as_type<half2>(_e22));
-    metal::float2 first_2 = d * static_cast<metal::float2>(metal::uint2(scales & 15u, (scales >> 4u) & 15u));
+    metal::float2 first_4 = d * static_cast<metal::float2>(metal::uint2(scales & 15u, (scales >> 4u) & 15u));
     metal::float2 second = d * static_cast<metal::float2>(metal::uint2((scales >> 8u) & 15u, (scales >> 12u) & 15u));
     uint quants = (block + 4u) + (8u * (g / 4u));
     uint shift = 2u * (g & 3u);
@@ -112,13 +116,13 @@ type_4 weight_group(
         }
         {
             uint _e62 = i_2;
-            uint _e65 = weight_blocks[quants + _e62];
+            uint _e65 = down_blocks[quants + _e62];
             metal::uint4 low = uint4(as_type<packed_uchar4>((_e65 >> shift) & 50529027u));
             uint _e73 = i_2;
-            uint _e76 = weight_blocks[(quants + 4u) + _e73];
+            uint _e76 = down_blocks[(quants + 4u) + _e73];
             metal::uint4 high = uint4(as_type<packed_uchar4>((_e76 >> shift) & 50529027u));
             uint _e81 = i_2;
-            values_1.inner[_e81] = (first_2.x * static_cast<metal::float4>(low)) - metal::float4(first_2.y);
+            values_1.inner[_e81] = (first_4.x * static_cast<metal::float4>(low)) - metal::float4(first_4.y);
             uint _e90 = i_2;
             values_1.inner[4u + _e90] = (second.x * static_cast<metal::float4>(high)) - metal::float4(second.y);
         }
@@ -127,10 +131,88 @@ type_4 weight_group(
     return _e102;
 }
 
+void down_begin(
+    uint thread_1
+) {
+    return;
+}
+
+float down_product(
+    uint index_1,
+    uint first_2,
+    uint group_3,
+    uint columns_2,
+    device type_3 const& x,
+    device type_5 const& down_blocks,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_4 _e4 = down_group(index_1, down_blocks, _buffer_sizes);
+    float _e5 = group_product(_e4, first_2, group_3, columns_2, x, _buffer_sizes);
+    return _e5;
+}
+
+type_4 shared_down_group(
+    uint index_2,
+    device type_8 const& shared_down_quants,
+    device type_5 const& shared_down_scales,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_4 values_2 = {};
+    uint i_3 = 0u;
+    uint _e5 = shared_down_scales[index_2 / 2u];
+    float scale = float2(as_type<half2>((_e5 >> (16u * (index_2 & 1u))))).x;
+    metal::uint4 low_1 = shared_down_quants[index_2 * 2u];
+    metal::uint4 high_1 = shared_down_quants[(index_2 * 2u) + 1u];
+    bool loop_init_2 = true;
+    while(true) {
+        if (!loop_init_2) {
+            uint _e48 = i_3;
+            i_3 = _e48 + 1u;
+        }
+        loop_init_2 = false;
+        uint _e28 = i_3;
+        if (_e28 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e31 = i_3;
+            uint _e33 = i_3;
+            values_2.inner[_e31] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(low_1[_e33])));
+            uint _e39 = i_3;
+            uint _e42 = i_3;
+            values_2.inner[4u + _e39] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(high_1[_e42])));
+        }
+    }
+    type_4 _e50 = values_2;
+    return _e50;
+}
+
+void shared_down_begin(
+    uint thread_2
+) {
+    return;
+}
+
+float shared_down_product(
+    uint index_3,
+    uint first_3,
+    uint group_4,
+    uint columns_3,
+    device type_3 const& x,
+    device type_8 const& shared_down_quants,
+    device type_5 const& shared_down_scales,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_4 _e4 = shared_down_group(index_3, shared_down_quants, shared_down_scales, _buffer_sizes);
+    float _e5 = group_product(_e4, first_3, group_4, columns_3, x, _buffer_sizes);
+    return _e5;
+}
+
 void team_sums(
-    thread type_8& values_2,
-    uint thread_1,
-    threadgroup type_7& team_partials
+    thread type_10& values_3,
+    uint thread_3,
+    threadgroup type_9& team_partials
 ) {
     uint s = 0u;
     float sum_1 = {};
@@ -138,14 +220,14 @@ void team_sums(
     uint s_1 = 0u;
     uint s_2 = 0u;
     float sum_2 = {};
-    uint i_3 = {};
-    bool loop_init_2 = true;
+    uint i_4 = {};
+    bool loop_init_3 = true;
     while(true) {
-        if (!loop_init_2) {
+        if (!loop_init_3) {
             uint _e31 = s;
             s = _e31 + 1u;
         }
-        loop_init_2 = false;
+        loop_init_3 = false;
         uint _e4 = s;
         if (_e4 < SUMS) {
         } else {
@@ -153,21 +235,21 @@ void team_sums(
         }
         {
             uint _e7 = s;
-            float _e9 = values_2.inner[_e7];
+            float _e9 = values_3.inner[_e7];
             sum_1 = _e9;
             if (true) {
                 float _e12 = sum_1;
                 float unnamed = metal::simd_sum(_e12);
                 sum_1 = unnamed;
             } else {
-                far = 16u;
-                bool loop_init_3 = true;
+                far = 32u;
+                bool loop_init_4 = true;
                 while(true) {
-                    if (!loop_init_3) {
+                    if (!loop_init_4) {
                         uint _e24 = far;
                         far = _e24 >> 1u;
                     }
-                    loop_init_3 = false;
+                    loop_init_4 = false;
                     uint _e16 = far;
                     if (_e16 > 0u) {
                     } else {
@@ -184,19 +266,19 @@ void team_sums(
             }
             uint _e27 = s;
             float _e29 = sum_1;
-            values_2.inner[_e27] = _e29;
+            values_3.inner[_e27] = _e29;
         }
     }
-    if (false) {
+    if (true) {
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        if ((thread_1 % SUBGROUP) == 0u) {
-            bool loop_init_4 = true;
+        if ((thread_3 % SUBGROUP) == 0u) {
+            bool loop_init_5 = true;
             while(true) {
-                if (!loop_init_4) {
+                if (!loop_init_5) {
                     uint _e55 = s_1;
                     s_1 = _e55 + 1u;
                 }
-                loop_init_4 = false;
+                loop_init_5 = false;
                 uint _e40 = s_1;
                 if (_e40 < SUMS) {
                 } else {
@@ -205,20 +287,20 @@ void team_sums(
                 {
                     uint _e48 = s_1;
                     uint _e51 = s_1;
-                    float _e53 = values_2.inner[_e51];
-                    team_partials.inner[((thread_1 / SUBGROUP) * SUMS) + _e48] = _e53;
+                    float _e53 = values_3.inner[_e51];
+                    team_partials.inner[((thread_3 / SUBGROUP) * SUMS) + _e48] = _e53;
                 }
             }
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        uint first_3 = (thread_1 / TEAM) * 1u;
-        bool loop_init_5 = true;
+        uint first_5 = (thread_3 / TEAM) * 2u;
+        bool loop_init_6 = true;
         while(true) {
-            if (!loop_init_5) {
+            if (!loop_init_6) {
                 uint _e91 = s_2;
                 s_2 = _e91 + 1u;
             }
-            loop_init_5 = false;
+            loop_init_6 = false;
             uint _e63 = s_2;
             if (_e63 < SUMS) {
             } else {
@@ -226,30 +308,30 @@ void team_sums(
             }
             {
                 sum_2 = 0.0;
-                i_3 = 0u;
-                bool loop_init_6 = true;
+                i_4 = 0u;
+                bool loop_init_7 = true;
                 while(true) {
-                    if (!loop_init_6) {
-                        uint _e85 = i_3;
-                        i_3 = _e85 + 1u;
+                    if (!loop_init_7) {
+                        uint _e85 = i_4;
+                        i_4 = _e85 + 1u;
                     }
-                    loop_init_6 = false;
-                    uint _e70 = i_3;
-                    if (_e70 < 1u) {
+                    loop_init_7 = false;
+                    uint _e70 = i_4;
+                    if (_e70 < 2u) {
                     } else {
                         break;
                     }
                     {
                         float _e73 = sum_2;
-                        uint _e75 = i_3;
+                        uint _e75 = i_4;
                         uint _e79 = s_2;
-                        float _e82 = team_partials.inner[((first_3 + _e75) * SUMS) + _e79];
+                        float _e82 = team_partials.inner[((first_5 + _e75) * SUMS) + _e79];
                         sum_2 = _e73 + _e82;
                     }
                 }
                 uint _e87 = s_2;
                 float _e89 = sum_2;
-                values_2.inner[_e87] = _e89;
+                values_3.inner[_e87] = _e89;
             }
         }
         return;
@@ -264,91 +346,126 @@ struct main_Input {
   metal::uint3 workgroup [[threadgroup_position_in_grid]]
 , uint thread_ [[thread_index_in_threadgroup]]
 , device type_3 const& x [[user(fake0)]]
-, device type_5 const& weight_blocks [[user(fake0)]]
-, threadgroup type_7& team_partials
+, device type_5 const& down_blocks [[user(fake0)]]
+, device type_8 const& shared_down_quants [[user(fake0)]]
+, device type_5 const& shared_down_scales [[user(fake0)]]
+, threadgroup type_9& team_partials
 , constant Parameters& p [[user(fake0)]]
-, device type_10& out [[user(fake0)]]
+, device type_12& out [[user(fake0)]]
 , device type_5 const& experts [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
-    type_8 sums = {};
+    type_10 sums = {};
     uint i = 0u;
     uint group = {};
+    uint group_1 = {};
     bool local = {};
-    uint row = (workgroup.x * 8u) + (thread_ / TEAM);
+    down_begin(thread_);
+    uint row = (workgroup.x * 4u) + (thread_ / TEAM);
     uint lane = thread_ % TEAM;
     uint token = workgroup.y;
-    uint _e14 = p.n_rows;
-    if (row < _e14) {
-        bool loop_init_7 = true;
+    uint _e13 = p.n_chosen;
+    uint first_choice = token * (_e13 + SHARED);
+    uint _e20 = p.n_rows;
+    if (row < _e20) {
+        bool loop_init_8 = true;
         while(true) {
-            if (!loop_init_7) {
-                uint _e66 = i;
-                i = _e66 + 1u;
+            if (!loop_init_8) {
+                uint _e73 = i;
+                i = _e73 + 1u;
             }
-            loop_init_7 = false;
-            uint _e18 = i;
-            uint _e21 = p.n_chosen;
-            if (_e18 < _e21) {
+            loop_init_8 = false;
+            uint _e24 = i;
+            uint _e27 = p.n_chosen;
+            if (_e24 < _e27) {
             } else {
                 break;
             }
             {
-                uint _e25 = p.n_chosen;
-                uint _e27 = i;
-                uint choice = (token * _e25) + _e27;
-                uint _e31 = experts[choice];
-                uint _e34 = p.n_rows;
-                uint weight_row = (_e31 * _e34) + row;
+                uint _e32 = p.n_chosen;
+                uint _e34 = i;
+                uint _e37 = experts[(token * _e32) + _e34];
+                uint _e40 = p.n_rows;
+                uint _e45 = p.n_groups;
+                uint index_4 = ((_e37 * _e40) + row) * _e45;
+                uint _e47 = i;
+                uint _e51 = p.columns;
+                uint first_6 = (first_choice + _e47) * _e51;
                 group = lane;
-                bool loop_init_8 = true;
+                bool loop_init_9 = true;
                 while(true) {
-                    if (!loop_init_8) {
-                        uint _e62 = group;
-                        group = _e62 + TEAM;
+                    if (!loop_init_9) {
+                        uint _e69 = group;
+                        group = _e69 + TEAM;
                     }
-                    loop_init_8 = false;
-                    uint _e38 = group;
-                    uint _e41 = p.n_groups;
-                    if (_e38 < _e41) {
+                    loop_init_9 = false;
+                    uint _e54 = group;
+                    uint _e57 = p.n_groups;
+                    if (_e54 < _e57) {
                     } else {
                         break;
                     }
                     {
-                        uint _e45 = p.n_groups;
-                        uint _e47 = group;
-                        type_4 _e49 = weight_group((weight_row * _e45) + _e47, weight_blocks, _buffer_sizes);
-                        float _e51 = sums.inner[0];
-                        uint _e54 = p.columns;
-                        uint _e56 = group;
-                        uint _e59 = p.columns;
-                        float _e60 = group_product(_e49, choice * _e54, _e56, _e59, x, _buffer_sizes);
-                        sums.inner[0] = _e51 + _e60;
+                        float _e60 = sums.inner[0];
+                        uint _e61 = group;
+                        uint _e63 = group;
+                        uint _e66 = p.columns;
+                        float _e67 = down_product(index_4 + _e61, first_6, _e63, _e66, x, down_blocks, _buffer_sizes);
+                        sums.inner[0] = _e60 + _e67;
                     }
+                }
+            }
+        }
+        if (true) {
+            uint _e78 = p.n_chosen;
+            uint _e82 = p.columns;
+            uint first_7 = (first_choice + _e78) * _e82;
+            group_1 = lane;
+            bool loop_init_10 = true;
+            while(true) {
+                if (!loop_init_10) {
+                    uint _e104 = group_1;
+                    group_1 = _e104 + TEAM;
+                }
+                loop_init_10 = false;
+                uint _e85 = group_1;
+                uint _e88 = p.n_groups;
+                if (_e85 < _e88) {
+                } else {
+                    break;
+                }
+                {
+                    float _e91 = sums.inner[0];
+                    uint _e94 = p.n_groups;
+                    uint _e96 = group_1;
+                    uint _e98 = group_1;
+                    uint _e101 = p.columns;
+                    float _e102 = shared_down_product((row * _e94) + _e96, first_7, _e98, _e101, x, shared_down_quants, shared_down_scales, _buffer_sizes);
+                    sums.inner[0] = _e91 + _e102;
                 }
             }
         }
     }
     team_sums(sums, thread_, team_partials);
-    uint _e70 = p.n_rows;
-    if (row < _e70) {
+    uint _e109 = p.n_rows;
+    if (row < _e109) {
         local = lane == 0u;
     } else {
         local = false;
     }
-    bool _e77 = local;
-    if (_e77) {
-        uint _e80 = p.n_rows;
-        uint at_1 = (token * _e80) + row;
-        uint _e85 = p.adds;
-        if (_e85 == 1u) {
-            float _e90 = out[at_1];
-            float _e92 = sums.inner[0];
-            out[at_1] = _e90 + _e92;
+    bool _e116 = local;
+    if (_e116) {
+        uint _e119 = p.n_rows;
+        uint at_1 = (token * _e119) + row;
+        uint _e124 = p.adds;
+        if (_e124 == 1u) {
+            float _e129 = out[at_1];
+            float _e131 = sums.inner[0];
+            out[at_1] = _e129 + _e131;
             return;
         } else {
-            float _e97 = sums.inner[0];
-            out[at_1] = _e97;
+            float _e136 = sums.inner[0];
+            out[at_1] = _e136;
             return;
         }
     } else {

@@ -6,8 +6,8 @@ using metal::uint;
 
 struct _mslBufferSizes {
     uint size0;
-    uint size1;
-    uint size2;
+    uint size3;
+    uint size4;
     uint size5;
 };
 
@@ -15,40 +15,49 @@ typedef metal::float4 type_3[1];
 struct type_4 {
     metal::float4 inner[8];
 };
-typedef metal::uint4 type_6[1];
-typedef uint type_7[1];
-struct type_8 {
-    float inner[8];
+struct type_5 {
+    float inner[16];
 };
-struct type_9 {
-    float inner[1];
+struct type_6 {
+    float inner[2];
 };
 struct Parameters {
-    uint n_rows;
     uint n_tokens;
     uint columns;
     uint n_groups;
     uint rows_per_part;
     uint x_width;
-    uint out_width;
+    uint n_rows_a;
+    uint n_rows_b;
+    uint n_rows_c;
+    uint n_rows_d;
+    uint n_rows_e;
+    uint n_rows_f;
+    uint n_rows_g;
+    uint n_rows_h;
 };
+typedef uint type_8[1];
+typedef metal::uint4 type_10[1];
 typedef float type_11[1];
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 128u;
-constant uint SUMS = 1u;
+constant uint SUMS = 2u;
 constant uint SUBGROUP = 32u;
+constant uint TOKENS = 1u;
+constant uint ROWS = 2u;
+constant uint BLOCK_ROWS = 4u;
 
 float group_product(
     type_4 values,
     uint first,
-    uint group_1,
+    uint group,
     uint columns,
     device type_3 const& x,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     float sum = 0.0;
     uint i = 0u;
-    uint at = (first / 4u) + (group_1 * 8u);
+    uint at = (first / 4u) + (group * 8u);
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
@@ -84,47 +93,10 @@ metal::float4 activations_at(
     return _e8;
 }
 
-type_4 weight_group(
-    uint index,
-    device type_6 const& weight_quants,
-    device type_7 const& weight_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    type_4 values_1 = {};
-    uint i_1 = 0u;
-    uint _e5 = weight_scales[index / 2u];
-    float scale = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
-    metal::uint4 low = weight_quants[index * 2u];
-    metal::uint4 high = weight_quants[(index * 2u) + 1u];
-    bool loop_init_1 = true;
-    while(true) {
-        if (!loop_init_1) {
-            uint _e48 = i_1;
-            i_1 = _e48 + 1u;
-        }
-        loop_init_1 = false;
-        uint _e28 = i_1;
-        if (_e28 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e31 = i_1;
-            uint _e33 = i_1;
-            values_1.inner[_e31] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(low[_e33])));
-            uint _e39 = i_1;
-            uint _e42 = i_1;
-            values_1.inner[4u + _e39] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(high[_e42])));
-        }
-    }
-    type_4 _e50 = values_1;
-    return _e50;
-}
-
 void team_sums(
-    thread type_9& values_2,
+    thread type_6& values_1,
     uint thread_1,
-    threadgroup type_8& team_partials
+    threadgroup type_5& team_partials
 ) {
     uint s = 0u;
     float sum_1 = {};
@@ -132,14 +104,14 @@ void team_sums(
     uint s_1 = 0u;
     uint s_2 = 0u;
     float sum_2 = {};
-    uint i_2 = {};
-    bool loop_init_2 = true;
+    uint i_1 = {};
+    bool loop_init_1 = true;
     while(true) {
-        if (!loop_init_2) {
+        if (!loop_init_1) {
             uint _e31 = s;
             s = _e31 + 1u;
         }
-        loop_init_2 = false;
+        loop_init_1 = false;
         uint _e4 = s;
         if (_e4 < SUMS) {
         } else {
@@ -147,7 +119,7 @@ void team_sums(
         }
         {
             uint _e7 = s;
-            float _e9 = values_2.inner[_e7];
+            float _e9 = values_1.inner[_e7];
             sum_1 = _e9;
             if (true) {
                 float _e12 = sum_1;
@@ -155,13 +127,13 @@ void team_sums(
                 sum_1 = unnamed;
             } else {
                 far = 64u;
-                bool loop_init_3 = true;
+                bool loop_init_2 = true;
                 while(true) {
-                    if (!loop_init_3) {
+                    if (!loop_init_2) {
                         uint _e24 = far;
                         far = _e24 >> 1u;
                     }
-                    loop_init_3 = false;
+                    loop_init_2 = false;
                     uint _e16 = far;
                     if (_e16 > 0u) {
                     } else {
@@ -178,19 +150,19 @@ void team_sums(
             }
             uint _e27 = s;
             float _e29 = sum_1;
-            values_2.inner[_e27] = _e29;
+            values_1.inner[_e27] = _e29;
         }
     }
     if (true) {
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
         if ((thread_1 % SUBGROUP) == 0u) {
-            bool loop_init_4 = true;
+            bool loop_init_3 = true;
             while(true) {
-                if (!loop_init_4) {
+                if (!loop_init_3) {
                     uint _e55 = s_1;
                     s_1 = _e55 + 1u;
                 }
-                loop_init_4 = false;
+                loop_init_3 = false;
                 uint _e40 = s_1;
                 if (_e40 < SUMS) {
                 } else {
@@ -199,20 +171,20 @@ void team_sums(
                 {
                     uint _e48 = s_1;
                     uint _e51 = s_1;
-                    float _e53 = values_2.inner[_e51];
+                    float _e53 = values_1.inner[_e51];
                     team_partials.inner[((thread_1 / SUBGROUP) * SUMS) + _e48] = _e53;
                 }
             }
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        uint first_2 = (thread_1 / TEAM) * 4u;
-        bool loop_init_5 = true;
+        uint first_3 = (thread_1 / TEAM) * 4u;
+        bool loop_init_4 = true;
         while(true) {
-            if (!loop_init_5) {
+            if (!loop_init_4) {
                 uint _e91 = s_2;
                 s_2 = _e91 + 1u;
             }
-            loop_init_5 = false;
+            loop_init_4 = false;
             uint _e63 = s_2;
             if (_e63 < SUMS) {
             } else {
@@ -220,30 +192,30 @@ void team_sums(
             }
             {
                 sum_2 = 0.0;
-                i_2 = 0u;
-                bool loop_init_6 = true;
+                i_1 = 0u;
+                bool loop_init_5 = true;
                 while(true) {
-                    if (!loop_init_6) {
-                        uint _e85 = i_2;
-                        i_2 = _e85 + 1u;
+                    if (!loop_init_5) {
+                        uint _e85 = i_1;
+                        i_1 = _e85 + 1u;
                     }
-                    loop_init_6 = false;
-                    uint _e70 = i_2;
+                    loop_init_5 = false;
+                    uint _e70 = i_1;
                     if (_e70 < 4u) {
                     } else {
                         break;
                     }
                     {
                         float _e73 = sum_2;
-                        uint _e75 = i_2;
+                        uint _e75 = i_1;
                         uint _e79 = s_2;
-                        float _e82 = team_partials.inner[((first_2 + _e75) * SUMS) + _e79];
+                        float _e82 = team_partials.inner[((first_3 + _e75) * SUMS) + _e79];
                         sum_2 = _e73 + _e82;
                     }
                 }
                 uint _e87 = s_2;
                 float _e89 = sum_2;
-                values_2.inner[_e87] = _e89;
+                values_1.inner[_e87] = _e89;
             }
         }
         return;
@@ -252,115 +224,364 @@ void team_sums(
     }
 }
 
-struct main_Input {
-};
-[[max_total_threads_per_threadgroup(256)]] kernel void main_(
-  metal::uint3 workgroup [[threadgroup_position_in_grid]]
-, uint thread_ [[thread_index_in_threadgroup]]
-, device type_3 const& x [[user(fake0)]]
-, device type_6 const& weight_quants [[user(fake0)]]
-, device type_7 const& weight_scales [[user(fake0)]]
-, threadgroup type_8& team_partials
-, constant Parameters& p [[user(fake0)]]
-, device type_11& out [[user(fake0)]]
-, constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
+uint n_blocks(
+    uint n_rows
 ) {
-    type_9 sums = {};
-    uint group = {};
+    return ((n_rows + BLOCK_ROWS) - 1u) / BLOCK_ROWS;
+}
+
+void wa_begin(
+    uint thread_2
+) {
+    return;
+}
+
+type_4 wa_group(
+    uint index,
+    device type_8 const& wa_scales,
+    device type_10 const& wa_quants,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_4 values_2 = {};
+    uint i_2 = 0u;
+    uint _e5 = wa_scales[index / 2u];
+    float scale = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
+    metal::uint4 low = wa_quants[index * 2u];
+    metal::uint4 high = wa_quants[(index * 2u) + 1u];
+    bool loop_init_6 = true;
+    while(true) {
+        if (!loop_init_6) {
+            uint _e48 = i_2;
+            i_2 = _e48 + 1u;
+        }
+        loop_init_6 = false;
+        uint _e28 = i_2;
+        if (_e28 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e31 = i_2;
+            uint _e33 = i_2;
+            values_2.inner[_e31] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(low[_e33])));
+            uint _e39 = i_2;
+            uint _e42 = i_2;
+            values_2.inner[4u + _e39] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(high[_e42])));
+        }
+    }
+    type_4 _e50 = values_2;
+    return _e50;
+}
+
+float wa_product(
+    uint index_1,
+    uint first_2,
+    uint group_1,
+    uint columns_2,
+    device type_3 const& x,
+    device type_8 const& wa_scales,
+    device type_10 const& wa_quants,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_4 _e4 = wa_group(index_1, wa_scales, wa_quants, _buffer_sizes);
+    float _e5 = group_product(_e4, first_2, group_1, columns_2, x, _buffer_sizes);
+    return _e5;
+}
+
+void wa_store(
+    uint first_row,
+    uint n_rows_1,
+    uint thread_3,
+    thread type_6& sums,
+    constant Parameters& p,
+    device type_11& wa_out,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint r = 0u;
     uint t = {};
     bool local = {};
-    uint t_1 = 0u;
-    uint row = (workgroup.x * 2u) + (thread_ / TEAM);
-    uint lane = thread_ % TEAM;
-    uint _e13 = p.n_rows;
-    if (row < _e13) {
-        uint _e17 = p.rows_per_part;
-        uint _e21 = p.columns;
-        uint part = (row / _e17) * _e21;
-        group = lane;
-        bool loop_init_7 = true;
-        while(true) {
-            if (!loop_init_7) {
-                uint _e64 = group;
-                group = _e64 + TEAM;
-            }
-            loop_init_7 = false;
-            uint _e24 = group;
-            uint _e27 = p.n_groups;
-            if (_e24 < _e27) {
-            } else {
-                break;
-            }
-            {
-                uint _e31 = p.n_groups;
-                uint _e33 = group;
-                type_4 _e35 = weight_group((row * _e31) + _e33, weight_quants, weight_scales, _buffer_sizes);
-                t = 0u;
-                bool loop_init_8 = true;
-                while(true) {
-                    if (!loop_init_8) {
-                        uint _e62 = t;
-                        t = _e62 + 1u;
-                    }
-                    loop_init_8 = false;
-                    uint _e38 = t;
-                    if (_e38 < SUMS) {
+    if ((thread_3 % TEAM) != 0u) {
+        return;
+    }
+    bool loop_init_7 = true;
+    while(true) {
+        if (!loop_init_7) {
+            uint _e48 = r;
+            r = _e48 + 1u;
+        }
+        loop_init_7 = false;
+        uint _e10 = r;
+        if (_e10 < ROWS) {
+        } else {
+            break;
+        }
+        {
+            t = 0u;
+            bool loop_init_8 = true;
+            while(true) {
+                if (!loop_init_8) {
+                    uint _e45 = t;
+                    t = _e45 + 1u;
+                }
+                loop_init_8 = false;
+                uint _e15 = t;
+                if (_e15 < TOKENS) {
+                } else {
+                    break;
+                }
+                {
+                    uint _e18 = r;
+                    if ((first_row + _e18) < n_rows_1) {
+                        uint _e23 = t;
+                        uint _e26 = p.n_tokens;
+                        local = _e23 < _e26;
                     } else {
-                        break;
+                        local = false;
                     }
-                    {
-                        uint _e41 = t;
-                        uint _e44 = p.n_tokens;
-                        if (_e41 < _e44) {
-                            uint _e46 = t;
-                            float _e48 = sums.inner[_e46];
-                            uint _e49 = t;
-                            uint _e52 = p.x_width;
-                            uint _e55 = group;
-                            uint _e58 = p.columns;
-                            float _e59 = group_product(_e35, (_e49 * _e52) + part, _e55, _e58, x, _buffer_sizes);
-                            sums.inner[_e46] = _e48 + _e59;
+                    bool _e29 = local;
+                    if (_e29) {
+                        uint _e31 = t;
+                        uint _e34 = r;
+                        uint _e37 = r;
+                        uint _e40 = t;
+                        float _e43 = sums.inner[(_e37 * TOKENS) + _e40];
+                        wa_out[((_e31 * n_rows_1) + first_row) + _e34] = _e43;
+                    }
+                }
+            }
+        }
+    }
+    return;
+}
+
+void wa_rows(
+    uint block,
+    uint n_rows_2,
+    uint thread_4,
+    device type_3 const& x,
+    threadgroup type_5& team_partials,
+    constant Parameters& p,
+    device type_8 const& wa_scales,
+    device type_10 const& wa_quants,
+    device type_11& wa_out,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_6 sums_1 = {};
+    uint group_2 = {};
+    uint r_1 = {};
+    uint t_1 = {};
+    wa_begin(thread_4);
+    uint first_row_1 = (block * BLOCK_ROWS) + ((thread_4 / TEAM) * ROWS);
+    uint lane = thread_4 % TEAM;
+    group_2 = lane;
+    bool loop_init_9 = true;
+    while(true) {
+        if (!loop_init_9) {
+            uint _e78 = group_2;
+            group_2 = _e78 + TEAM;
+        }
+        loop_init_9 = false;
+        uint _e14 = group_2;
+        uint _e17 = p.n_groups;
+        if (_e14 < _e17) {
+        } else {
+            break;
+        }
+        {
+            r_1 = 0u;
+            bool loop_init_10 = true;
+            while(true) {
+                if (!loop_init_10) {
+                    uint _e76 = r_1;
+                    r_1 = _e76 + 1u;
+                }
+                loop_init_10 = false;
+                uint _e21 = r_1;
+                if (_e21 < ROWS) {
+                } else {
+                    break;
+                }
+                {
+                    uint _e24 = r_1;
+                    uint row = metal::min(first_row_1 + _e24, n_rows_2 - 1u);
+                    uint _e31 = p.n_groups;
+                    uint _e33 = group_2;
+                    uint index_2 = (row * _e31) + _e33;
+                    uint _e37 = p.rows_per_part;
+                    uint _e41 = p.columns;
+                    uint part = (row / _e37) * _e41;
+                    t_1 = 0u;
+                    bool loop_init_11 = true;
+                    while(true) {
+                        if (!loop_init_11) {
+                            uint _e73 = t_1;
+                            t_1 = _e73 + 1u;
+                        }
+                        loop_init_11 = false;
+                        uint _e45 = t_1;
+                        if (_e45 < TOKENS) {
+                        } else {
+                            break;
+                        }
+                        {
+                            uint _e48 = t_1;
+                            uint _e51 = p.n_tokens;
+                            if (_e48 < _e51) {
+                                uint _e53 = t_1;
+                                uint _e56 = p.x_width;
+                                uint first_4 = (_e53 * _e56) + part;
+                                uint _e59 = r_1;
+                                uint _e62 = t_1;
+                                float _e65 = sums_1.inner[(_e59 * TOKENS) + _e62];
+                                uint _e66 = group_2;
+                                uint _e69 = p.columns;
+                                float _e70 = wa_product(index_2, first_4, _e66, _e69, x, wa_scales, wa_quants, _buffer_sizes);
+                                sums_1.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
+                            }
                         }
                     }
                 }
             }
         }
     }
-    team_sums(sums, thread_, team_partials);
-    uint _e69 = p.n_rows;
-    if (row < _e69) {
-        local = lane == 0u;
+    team_sums(sums_1, thread_4, team_partials);
+    wa_store(first_row_1, n_rows_2, thread_4, sums_1, p, wa_out, _buffer_sizes);
+    return;
+}
+
+void wb_rows(
+    uint block_1,
+    uint n_rows_3,
+    uint thread_5
+) {
+    return;
+}
+
+void wc_rows(
+    uint block_2,
+    uint n_rows_4,
+    uint thread_6
+) {
+    return;
+}
+
+void wd_rows(
+    uint block_3,
+    uint n_rows_5,
+    uint thread_7
+) {
+    return;
+}
+
+void we_rows(
+    uint block_4,
+    uint n_rows_6,
+    uint thread_8
+) {
+    return;
+}
+
+void wf_rows(
+    uint block_5,
+    uint n_rows_7,
+    uint thread_9
+) {
+    return;
+}
+
+void wg_rows(
+    uint block_6,
+    uint n_rows_8,
+    uint thread_10
+) {
+    return;
+}
+
+void wh_rows(
+    uint block_7,
+    uint n_rows_9,
+    uint thread_11
+) {
+    return;
+}
+
+struct main_Input {
+};
+[[max_total_threads_per_threadgroup(256)]] kernel void main_(
+  metal::uint3 workgroup [[threadgroup_position_in_grid]]
+, uint thread_ [[thread_index_in_threadgroup]]
+, device type_3 const& x [[user(fake0)]]
+, threadgroup type_5& team_partials
+, constant Parameters& p [[user(fake0)]]
+, device type_8 const& wa_scales [[user(fake0)]]
+, device type_10 const& wa_quants [[user(fake0)]]
+, device type_11& wa_out [[user(fake0)]]
+, constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
+) {
+    uint _e4 = p.n_rows_a;
+    uint _e5 = n_blocks(_e4);
+    uint _e8 = p.n_rows_b;
+    uint _e9 = n_blocks(_e8);
+    uint c = _e5 + _e9;
+    uint _e13 = p.n_rows_c;
+    uint _e14 = n_blocks(_e13);
+    uint d = c + _e14;
+    uint _e18 = p.n_rows_d;
+    uint _e19 = n_blocks(_e18);
+    uint e = d + _e19;
+    uint _e23 = p.n_rows_e;
+    uint _e24 = n_blocks(_e23);
+    uint f = e + _e24;
+    uint _e28 = p.n_rows_f;
+    uint _e29 = n_blocks(_e28);
+    uint g = f + _e29;
+    uint _e33 = p.n_rows_g;
+    uint _e34 = n_blocks(_e33);
+    uint h = g + _e34;
+    uint block_8 = workgroup.x;
+    if (block_8 < _e5) {
+        uint _e40 = p.n_rows_a;
+        wa_rows(block_8, _e40, thread_, x, team_partials, p, wa_scales, wa_quants, wa_out, _buffer_sizes);
+        return;
     } else {
-        local = false;
-    }
-    bool _e76 = local;
-    if (_e76) {
-        bool loop_init_9 = true;
-        while(true) {
-            if (!loop_init_9) {
-                uint _e99 = t_1;
-                t_1 = _e99 + 1u;
-            }
-            loop_init_9 = false;
-            uint _e79 = t_1;
-            if (_e79 < SUMS) {
+        if (block_8 < c) {
+            uint _e45 = p.n_rows_b;
+            wb_rows(block_8 - _e5, _e45, thread_);
+            return;
+        } else {
+            if (block_8 < d) {
+                uint _e50 = p.n_rows_c;
+                wc_rows(block_8 - c, _e50, thread_);
+                return;
             } else {
-                break;
-            }
-            {
-                uint _e82 = t_1;
-                uint _e85 = p.n_tokens;
-                if (_e82 < _e85) {
-                    uint _e88 = t_1;
-                    uint _e91 = p.out_width;
-                    uint _e95 = t_1;
-                    float _e97 = sums.inner[_e95];
-                    out[(_e88 * _e91) + row] = _e97;
+                if (block_8 < e) {
+                    uint _e55 = p.n_rows_d;
+                    wd_rows(block_8 - d, _e55, thread_);
+                    return;
+                } else {
+                    if (block_8 < f) {
+                        uint _e60 = p.n_rows_e;
+                        we_rows(block_8 - e, _e60, thread_);
+                        return;
+                    } else {
+                        if (block_8 < g) {
+                            uint _e65 = p.n_rows_f;
+                            wf_rows(block_8 - f, _e65, thread_);
+                            return;
+                        } else {
+                            if (block_8 < h) {
+                                uint _e70 = p.n_rows_g;
+                                wg_rows(block_8 - g, _e70, thread_);
+                                return;
+                            } else {
+                                uint _e74 = p.n_rows_h;
+                                wh_rows(block_8 - h, _e74, thread_);
+                                return;
+                            }
+                        }
+                    }
                 }
             }
         }
-        return;
-    } else {
-        return;
     }
 }

@@ -4,11 +4,12 @@
 use backend::kv_row::{KvLayout, KvRounding};
 
 use crate::attention::{self, Reads};
-use crate::experts::{self, Choosing};
+use crate::experts::{self, Choosing, FewTokens};
+use crate::linear::Streamed;
 use crate::pipelines::Kernel;
 use crate::profile::DeviceProfile;
 use crate::weights::Format;
-use crate::{hyper_connection, index, kv, linear, norm};
+use crate::{hyper_connection, index, kv, linear, norm, packed};
 
 /// Formats by name.
 pub(crate) const FORMATS: [(&str, Format); 8] = [
@@ -40,19 +41,35 @@ pub(crate) fn of_format(
     format: Format,
     aligned: bool,
 ) -> Vec<(&'static str, Kernel)> {
-    let team_of = HIDDEN_GROUPS;
+    let formats = [format];
+    let streamed = |n_groups, n_tokens, packs_out| Streamed {
+        formats: &formats,
+        n_groups,
+        n_tokens,
+        aligned,
+        packable: aligned,
+        packs_out,
+    };
+    let matvec = |n_groups, n_tokens, packs_out| {
+        linear::matvec_kernel(profile, &streamed(n_groups, n_tokens, packs_out))
+    };
+    let few = FewTokens {
+        routed: [format; 3],
+        shared: aligned.then_some([Format::Q8_0; 3]),
+        n_groups: [HIDDEN_GROUPS, EXPERT_GROUPS],
+        aligned: [aligned; 2],
+        packable: [aligned; 2],
+    };
     vec![
-        ("matvec", linear::matvec_kernel(profile, format, team_of, 1, aligned)),
-        ("matvec_few", linear::matvec_kernel(profile, format, team_of, 4, aligned)),
-        ("matvec_short", linear::matvec_kernel(profile, format, 4, 8, aligned)),
+        ("matvec", matvec(HIDDEN_GROUPS, 1, false)),
+        ("matvec_few", matvec(HIDDEN_GROUPS, 4, false)),
+        ("matvec_short", matvec(4, 8, false)),
+        ("matvec_pack", matvec(HIDDEN_GROUPS, 1, true)),
         ("matmul", linear::matmul_kernel(format, aligned)),
         ("embed", linear::embed_kernel(format)),
         ("hc_project", hyper_connection::project_kernel(profile, format, aligned)),
-        (
-            "expert_gate_up",
-            experts::gate_up_kernel(profile, (format, format), HIDDEN_GROUPS, aligned),
-        ),
-        ("expert_down", experts::down_kernel(profile, format, EXPERT_GROUPS, aligned)),
+        ("expert_gate_up", experts::gate_up_kernel(profile, &few)),
+        ("expert_down", experts::down_kernel(profile, &few)),
         ("expert_matmul", experts::tiled_kernel(format, aligned)),
     ]
 }
@@ -63,7 +80,18 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
     let attend =
         |rounding, reads| attention::attend_kernel(profile, &attention_rows(rounding), reads);
     let learned = |has_bias| experts::route_kernel(256, 6, Choosing::Learned { has_bias });
+    let inputs = [Format::Q8_0, Format::Q8_0, Format::F16, Format::F16, Format::F16, Format::F16];
+    let streamed = Streamed {
+        formats: &[&inputs[..], &[Format::F16]].concat(),
+        n_groups: HIDDEN_GROUPS,
+        n_tokens: 1,
+        aligned: true,
+        packable: true,
+        packs_out: false,
+    };
     vec![
+        ("attention_inputs", linear::matvec_kernel(profile, &streamed)),
+        ("pack", packed::pack_kernel()),
         ("rms_norm", norm::rms_norm_kernel(profile)),
         ("rms_norm_heads", norm::rms_norm_heads_kernel(profile)),
         ("rope_tail", norm::rope_tail_kernel()),

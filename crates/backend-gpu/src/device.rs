@@ -19,7 +19,7 @@ const DEVICE_TIMEOUT: Duration = Duration::from_mins(10);
 /// Bytes of kernel parameters handed over with a dispatch.
 pub(crate) const IMMEDIATE_BYTES: u32 = 64;
 /// Storage buffers that a kernel binds at most.
-const STORAGE_BUFFERS: u32 = 10;
+pub(crate) const STORAGE_BUFFERS: u32 = 10;
 
 /// Which adapters are good enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -122,12 +122,18 @@ impl Device {
         if limits.max_storage_buffers_per_shader_stage < STORAGE_BUFFERS {
             return Err(unfit("ten storage buffers a kernel"));
         }
-        let optional = Features::SUBGROUP | Features::PIPELINE_CACHE;
+        let optional = Features::SUBGROUP
+            | Features::PIPELINE_CACHE
+            | Features::SHADER_F16
+            | Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+            | Features::TIMESTAMP_QUERY
+            | Features::MAPPABLE_PRIMARY_BUFFERS;
         let features = Features::IMMEDIATES | adapter.features() & optional;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("ironstar"),
             required_features: features,
             required_limits: limits.clone(),
+            experimental_features: experimental_features(),
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
         };
@@ -145,7 +151,9 @@ impl Device {
                 lost.note(Cause::Other(format!("the device was lost: {message}")));
             }
         });
-        let profile = DeviceProfile::of_adapter(&info, features, &limits, options.profile);
+        let offered = adapter.cooperative_matrix_properties();
+        let profile =
+            DeviceProfile::of_adapter(&info, features, &limits, &offered, options.profile);
         let memory_bytes = memory_bytes(&adapter);
         Ok(Self { raw: device, queue, profile, adapter: info, memory_bytes, failure })
     }
@@ -203,6 +211,12 @@ impl Device {
             Some(Cause::Other(reason)) => Err(device_error(reason)),
         }
     }
+}
+
+#[expect(unsafe_code, reason = "matrices that subgroups multiply are an experimental feature")]
+fn experimental_features() -> wgpu::ExperimentalFeatures {
+    // SAFETY: the one such feature in use is matrices, in kernels whose texts and shapes are ours.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
 /// Memory that is the device's own. Only Vulkan tells: wgpu has no question for it.

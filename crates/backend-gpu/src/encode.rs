@@ -4,16 +4,18 @@
 //! submission runs into a driver's watchdog. Writes from the host take effect before everything
 //! that is recorded and not yet submitted, so they submit first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::buffers::{Buffer, BufferId, Buffers, Scratch, ScratchBuffers};
 use crate::device::Device;
+use crate::packed::PackedRows;
 use crate::pipelines::{Kernel, Pipelines};
 use crate::rotation::AngleTables;
 use crate::weights::SharedArrays;
 
-/// Dispatches of one submission.
-const SUBMISSION_DISPATCHES: usize = 192;
+/// Dispatches of the first submission after a wait, and of any.
+const FIRST_SUBMISSION: usize = 16;
+const MAX_SUBMISSION: usize = 256;
 /// Workgroups along one dimension of a grid.
 const MAX_WORKGROUPS: u32 = 65_535;
 /// Bytes read back at once.
@@ -68,6 +70,17 @@ struct Recording {
     n_dispatches: usize,
 }
 
+/// What has been handed to a device since it was opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Kernels.
+    pub n_dispatches: u64,
+    /// Command buffers.
+    pub n_submissions: u64,
+    /// Kernels by name.
+    pub by_kernel: BTreeMap<&'static str, u64>,
+}
+
 /// Everything ops work with.
 pub(crate) struct Context {
     pub(crate) device: Device,
@@ -84,8 +97,10 @@ pub(crate) struct Context {
     pub(crate) staged_bytes: usize,
     /// Experts and weights of a routing of tokens to the one expert there is.
     routing_to_one: Option<[Buffer; 2]>,
-    /// Counts submissions, so that others can tell what is still only recorded.
-    n_submissions: u64,
+    pub(crate) counts: Counts,
+    /// Dispatches after which the recording is submitted.
+    submission_dispatches: usize,
+    pub(crate) packed: PackedRows,
 }
 
 impl Context {
@@ -103,7 +118,9 @@ impl Context {
             iq2_xxs_grid: None,
             staged_bytes: 0,
             routing_to_one: None,
-            n_submissions: 0,
+            counts: Counts::default(),
+            submission_dispatches: FIRST_SUBMISSION,
+            packed: PackedRows::default(),
         }
     }
 
@@ -130,7 +147,7 @@ impl Context {
 
     /// Number of the submission that is being recorded.
     pub(crate) fn submission(&self) -> u64 {
-        self.n_submissions
+        self.counts.n_submissions
     }
 
     /// Records a kernel over `grid` workgroups. `parameters` are its immediates, word by word.
@@ -167,13 +184,19 @@ impl Context {
         let [x, y, z] = grid;
         pass.dispatch_workgroups(x, y, z);
         recording.n_dispatches += 1;
-        if recording.n_dispatches >= SUBMISSION_DISPATCHES {
+        self.counts.n_dispatches += 1;
+        *self.counts.by_kernel.entry(kernel.name).or_default() += 1;
+        for binding in bindings.iter().filter(|binding| binding.writes()) {
+            self.packed.forget(binding.buffer().id());
+        }
+        if recording.n_dispatches >= self.submission_dispatches {
             self.submit();
         }
     }
 
     /// Records a copy of `bytes` bytes.
     pub(crate) fn copy(&mut self, from: (&Buffer, u64), to: (&Buffer, u64), bytes: u64) {
+        self.packed.forget(to.0.id());
         self.copy_raw((from.0.raw(), from.1), (to.0.raw(), to.1), bytes);
     }
 
@@ -189,7 +212,8 @@ impl Context {
         drop(pass);
         if let Some(encoder) = encoder {
             self.device.queue.submit([encoder.finish()]);
-            self.n_submissions += 1;
+            self.counts.n_submissions += 1;
+            self.submission_dispatches = (2 * self.submission_dispatches).min(MAX_SUBMISSION);
         }
     }
 
@@ -199,11 +223,18 @@ impl Context {
     /// If the device failed.
     pub(crate) fn finish(&mut self) -> backend::Result<()> {
         self.submit();
+        self.wait()
+    }
+
+    /// Waits for what is submitted. The next submission is a first one.
+    fn wait(&mut self) -> backend::Result<()> {
+        self.submission_dispatches = FIRST_SUBMISSION;
         self.device.wait()
     }
 
     /// Writes words behind everything recorded so far.
     pub(crate) fn write(&mut self, buffer: &Buffer, first_word: usize, words: &[u32]) {
+        self.packed.forget(buffer.id());
         self.submit();
         self.write_unused(buffer, first_word, words);
     }
@@ -252,7 +283,7 @@ impl Context {
         self.submit();
         // Whether mapping works is told by the wait and by the mapped range.
         staging.map_async(wgpu::MapMode::Read, 0..bytes, |_| ());
-        self.device.wait()?;
+        self.wait()?;
         let mapped = staging.slice(0..bytes).get_mapped_range().map_err(|error| {
             backend::Error::Device { backend: crate::NAME, reason: error.to_string() }
         })?;
@@ -278,6 +309,7 @@ impl Context {
     fn release_bind_groups(&mut self) {
         let gone = self.buffers.gone().take();
         if !gone.is_empty() {
+            self.packed.release(&gone);
             self.bind_groups.retain(|(_, bound), _| bound.iter().all(|(id, _)| !gone.contains(id)));
         }
     }

@@ -8,10 +8,11 @@ use crate::Gpu;
 use crate::buffers::{Buffer, Scratch};
 use crate::encode::{Binding, Context};
 use crate::linear::{
-    MATVEC_TOKENS, Rows, TILE_ROWS, WORKGROUP, activations, is_aligned, product, reduction, team,
+    MATVEC_TOKENS, Rows, TILE_ROWS, WORKGROUP, activations, is_aligned, is_packable, product,
+    reduction, team,
 };
 use crate::memory::{Routing, Tensor};
-use crate::pipelines::Kernel;
+use crate::pipelines::{Kernel, Part};
 use crate::profile::DeviceProfile;
 use crate::weights::{Format, Weight};
 
@@ -88,6 +89,17 @@ struct Routed<'a> {
     n_experts: usize,
 }
 
+impl<'a> Routed<'a> {
+    fn of(routing: &'a Routing, experts: &ExpertWeights<'_, Weight>) -> Self {
+        Self {
+            experts: &routing.experts,
+            weights: &routing.weights,
+            n_chosen: routing.n_experts_per_token,
+            n_experts: experts.gate.n_rows() / experts.gate.rows_per_expert(),
+        }
+    }
+}
+
 pub(crate) fn routed_experts(
     context: &mut Context,
     out: &mut Tensor,
@@ -97,12 +109,7 @@ pub(crate) fn routed_experts(
     limit: f32,
 ) {
     assert!(x.n_rows <= routing.capacity, "the routing holds the tokens");
-    let routed = Routed {
-        experts: &routing.experts,
-        weights: &routing.weights,
-        n_chosen: routing.n_experts_per_token,
-        n_experts: experts.gate.n_rows() / experts.gate.rows_per_expert(),
-    };
+    let routed = Routed::of(routing, experts);
     run_experts(context, out, x, routed, experts, limit, false);
 }
 
@@ -117,6 +124,40 @@ pub(crate) fn shared_expert(
     let [experts, weights] = context.routing_to_one(x.n_rows);
     let routed = Routed { experts: &experts, weights: &weights, n_chosen: 1, n_experts: 1 };
     run_experts(context, out, x, routed, expert, limit, true);
+}
+
+/// Both kinds, in two dispatches where the tokens are few and the experts are alike.
+pub(crate) fn all_experts(
+    context: &mut Context,
+    out: &mut Tensor,
+    x: &Tensor,
+    routing: &Routing,
+    (experts, shared): (&ExpertWeights<'_, Weight>, &ExpertWeights<'_, Weight>),
+    limit: f32,
+) {
+    let few = FewTokens::of(x, experts, Some(shared));
+    let shape = |experts: &ExpertWeights<'_, Weight>| {
+        let ExpertWeights { gate, up, down } = experts;
+        [gate, up, down].map(|weight| [weight.columns(), weight.rows_per_expert()])
+    };
+    if x.n_rows > MATVEC_TOKENS
+        || shape(experts) != shape(shared)
+        || few.n_bindings() > context.device.profile.storage_buffers
+    {
+        routed_experts(context, out, x, routing, experts, limit);
+        shared_expert(context, out, x, shared, limit);
+        return;
+    }
+    assert_eq!(out.n_rows, x.n_rows, "rows in use");
+    assert!(x.n_rows <= routing.capacity, "the routing holds the tokens");
+    assert_eq!(shared.gate.n_rows(), shared.gate.rows_per_expert(), "one expert");
+    let ExpertWeights { gate, up, down } = experts;
+    assert_eq!((gate.columns(), up.columns()), (x.width, x.width), "columns");
+    assert_eq!(down.columns(), gate.rows_per_expert(), "width of an expert");
+    assert_eq!(up.rows_per_expert(), gate.rows_per_expert(), "width of an expert");
+    assert_eq!(down.rows_per_expert(), out.width, "rows of the result");
+    let routed = Routed::of(routing, experts);
+    run_few(context, out, x, routed, (experts, Some(shared)), limit, false);
 }
 
 fn run_experts(
@@ -136,53 +177,199 @@ fn run_experts(
     assert_eq!(down.n_rows(), routed.n_experts * down.rows_per_expert(), "experts");
     assert_eq!(down.rows_per_expert(), out.width, "rows of the result");
     if x.n_rows <= MATVEC_TOKENS {
-        let hidden = gate_up(context, x, routed, (gate, up), limit);
-        sum_down(context, out, &hidden, routed, down, adds);
+        run_few(context, out, x, routed, (experts, None), limit, adds);
     } else {
         run_tiled(context, out, x, routed, experts, limit, adds);
     }
 }
 
-pub(crate) fn gate_up_kernel(
-    profile: &DeviceProfile,
-    (gate, up): (Format, Format),
-    n_groups: usize,
-    aligned: bool,
-) -> Kernel {
-    const FIRST: u32 = 4;
-    let (constants, reduction) = reduction(profile, team(n_groups), 2);
-    let parts = vec![
-        activations(aligned),
-        gate.part("gate", FIRST),
-        up.part("up", FIRST + gate.n_bindings()),
+/// Experts of a few tokens: every choice's matrices are streamed past its token.
+fn run_few(
+    context: &mut Context,
+    out: &Tensor,
+    x: &Tensor,
+    routed: Routed<'_>,
+    experts: (&ExpertWeights<'_, Weight>, Option<&ExpertWeights<'_, Weight>>),
+    limit: f32,
+    adds: bool,
+) {
+    let few = FewTokens::of(x, experts.0, experts.1);
+    let hidden = gate_up(context, x, routed, &few, experts, limit);
+    sum_down(context, out, &hidden, routed, &few, experts, adds);
+}
+
+/// Bindings in front of the weights: output, activations in f32 and rounded, experts; gates also
+/// have the experts' weights.
+const GATE_BINDING: u32 = 6;
+const DOWN_BINDING: u32 = 5;
+/// Hidden values that a team makes at once.
+const HIDDEN_ROWS: usize = 2;
+
+/// What the kernels of a few tokens are built for.
+#[derive(Clone, Copy)]
+pub(crate) struct FewTokens {
+    /// Formats of the routed experts' gate, up and down.
+    pub(crate) routed: [Format; 3],
+    /// Those of the expert that all tokens pass, where it runs with them.
+    pub(crate) shared: Option<[Format; 3]>,
+    /// Groups of a row of gate and up, and of down.
+    pub(crate) n_groups: [usize; 2],
+    /// How activations and hidden values may be read.
+    pub(crate) aligned: [bool; 2],
+    pub(crate) packable: [bool; 2],
+}
+
+impl FewTokens {
+    fn of(
+        x: &Tensor,
+        routed: &ExpertWeights<'_, Weight>,
+        shared: Option<&ExpertWeights<'_, Weight>>,
+    ) -> Self {
+        let formats = |experts: &ExpertWeights<'_, Weight>| {
+            [experts.gate.format(), experts.up.format(), experts.down.format()]
+        };
+        let widths = [x.width, routed.down.columns()];
+        Self {
+            routed: formats(routed),
+            shared: shared.map(formats),
+            n_groups: [routed.gate.groups(), routed.down.groups()],
+            aligned: widths.map(|width| is_aligned(width, width)),
+            packable: widths.map(|width| is_packable(width, width)),
+        }
+    }
+
+    fn packs(&self, profile: &DeviceProfile, input: usize, matrices: &[usize]) -> bool {
+        let all = [Some(self.routed), self.shared];
+        let mut formats =
+            all.iter().flatten().flat_map(|formats| matrices.iter().map(|i| formats[*i]));
+        profile.packed_dot && self.packable[input] && formats.any(Format::packs)
+    }
+
+    /// Whether activations are wanted as int8.
+    fn packs_input(&self, profile: &DeviceProfile) -> bool {
+        self.packs(profile, 0, &[0, 1])
+    }
+
+    /// Whether hidden values are.
+    fn packs_hidden(&self, profile: &DeviceProfile) -> bool {
+        self.packs(profile, 1, &[2])
+    }
+
+    /// Threads that share a row of gate and up: few, so that a workgroup makes whole blocks.
+    fn gate_team(&self) -> usize {
+        team(self.n_groups[0]).min(32)
+    }
+
+    /// Threads that share a row of down, whose experts come one after the other.
+    fn down_team(&self) -> usize {
+        if self.n_groups[1] >= 64 { 64 } else { team(self.n_groups[1]) }
+    }
+
+    fn gate_rows(&self) -> usize {
+        WORKGROUP / self.gate_team() * HIDDEN_ROWS
+    }
+
+    /// Bindings of the larger of the two kernels.
+    fn n_bindings(&self) -> u32 {
+        let pair = |formats: [Format; 3]| formats[0].n_bindings() + formats[1].n_bindings();
+        GATE_BINDING + pair(self.routed) + self.shared.map_or(0, pair) + 2
+    }
+}
+
+/// Parts of a kernel that reads matrices: their names, in order, with their formats.
+fn matrices(
+    parts: &mut Vec<Part>,
+    mut binding: u32,
+    packed: bool,
+    named: &[(&'static str, Option<Format>)],
+) -> u32 {
+    for (name, format) in named {
+        let Some(format) = format else {
+            parts.push(Part::weight(include_str!("shaders/expert_none.wgsl"), name, 0));
+            continue;
+        };
+        parts.push(format.part(name, binding));
+        parts.push(format.product_part(name, packed));
+        binding += format.n_bindings();
+    }
+    binding
+}
+
+/// Texts that read activations.
+fn inputs(aligned: bool, packed: bool) -> Vec<Part> {
+    let mut parts = vec![activations(aligned)];
+    if packed {
+        parts.push(include_str!("shaders/activations_packed.wgsl").into());
+    }
+    parts
+}
+
+pub(crate) fn gate_up_kernel(profile: &DeviceProfile, few: &FewTokens) -> Kernel {
+    let (mut constants, reduction) = reduction(profile, few.gate_team(), 2 * HIDDEN_ROWS);
+    constants.push(("ROWS", HIDDEN_ROWS as u32));
+    constants.push(("SHARED", u32::from(few.shared.is_some())));
+    let packed = few.packs_input(profile);
+    let mut parts = inputs(few.aligned[0], packed);
+    let [gate, up, _] = few.routed;
+    let [shared_gate, shared_up, _] = few.shared.map_or([None; 3], |formats| formats.map(Some));
+    let named = [
+        ("gate", Some(gate)),
+        ("up", Some(up)),
+        ("shared_gate", shared_gate),
+        ("shared_up", shared_up),
+    ];
+    let binding = matrices(&mut parts, GATE_BINDING, packed, &named);
+    if few.packs_hidden(profile) {
+        parts.push(include_str!("shaders/packed/round.wgsl").into());
+        parts.push(Part::weight(include_str!("shaders/expert_pack.wgsl"), "hidden", binding));
+    } else {
+        parts.push(include_str!("shaders/expert_pack_none.wgsl").into());
+    }
+    parts.extend([
         reduction,
         include_str!("shaders/swiglu.wgsl").into(),
         include_str!("shaders/expert_gate_up.wgsl").into(),
-    ];
+    ]);
     Kernel { name: "expert_gate_up", constants, parts }
 }
 
-/// Hidden values `[n, n_chosen, width]` of a few tokens.
+/// Hidden values `[n, choices, width]` of a few tokens.
 fn gate_up(
     context: &mut Context,
     x: &Tensor,
     routed: Routed<'_>,
-    (gate, up): (&Weight, &Weight),
+    few: &FewTokens,
+    (experts, shared): (&ExpertWeights<'_, Weight>, Option<&ExpertWeights<'_, Weight>>),
     limit: f32,
 ) -> Buffer {
+    let (gate, up) = (experts.gate, experts.up);
     let n_rows = gate.rows_per_expert();
-    let n_choices = x.n_rows * routed.n_chosen;
+    let n_choices = x.n_rows * (routed.n_chosen + usize::from(shared.is_some()));
     let hidden = context.scratch(Scratch::ExpertGate, n_choices * n_rows);
-    let formats = (gate.format(), up.format());
-    let aligned = is_aligned(x.width, x.width);
-    let kernel = gate_up_kernel(&context.device.profile, formats, gate.groups(), aligned);
+    let kernel = gate_up_kernel(&context.device.profile, few);
+    let packed = few
+        .packs_input(&context.device.profile)
+        .then(|| context.packed(&x.buffer, x.n_rows * x.width));
+    let (quants, scales) =
+        packed.as_ref().map_or((&x.buffer, &x.buffer), |packed| (&packed.quants, &packed.scales));
     let mut bindings = vec![
         Binding::Write(&hidden),
         Binding::Read(&x.buffer),
+        Binding::Read(quants),
+        Binding::Read(scales),
         Binding::Read(routed.experts),
         Binding::Read(routed.weights),
     ];
     bindings.extend(gate.buffers().iter().chain(up.buffers()).map(Binding::Read));
+    if let Some(shared) = shared {
+        let buffers = shared.gate.buffers().iter().chain(shared.up.buffers());
+        bindings.extend(buffers.map(Binding::Read));
+    }
+    let packs = few.packs_hidden(&context.device.profile);
+    let packed_hidden = packs.then(|| context.packed_room(&hidden));
+    if let Some(packed) = &packed_hidden {
+        bindings.extend([Binding::Write(&packed.quants), Binding::Write(&packed.scales)]);
+    }
     let parameters = [
         n_rows as u32,
         x.width as u32,
@@ -190,25 +377,23 @@ fn gate_up(
         routed.n_chosen as u32,
         limit.to_bits(),
     ];
-    let rows_per_workgroup = WORKGROUP / team(gate.groups());
-    let grid = [n_rows.div_ceil(rows_per_workgroup) as u32, n_choices as u32, 1];
+    let grid = [n_rows.div_ceil(few.gate_rows()) as u32, n_choices as u32, 1];
     context.dispatch(&kernel, &bindings, &parameters, grid);
+    if packs {
+        context.packed_is_current(&hidden, n_choices * n_rows);
+    }
     hidden
 }
 
-pub(crate) fn down_kernel(
-    profile: &DeviceProfile,
-    format: Format,
-    n_groups: usize,
-    aligned: bool,
-) -> Kernel {
-    let (constants, reduction) = reduction(profile, team(n_groups), 1);
-    let parts = vec![
-        activations(aligned),
-        format.part("weight", 3),
-        reduction,
-        include_str!("shaders/expert_down.wgsl").into(),
-    ];
+pub(crate) fn down_kernel(profile: &DeviceProfile, few: &FewTokens) -> Kernel {
+    let (mut constants, reduction) = reduction(profile, few.down_team(), 1);
+    constants.push(("SHARED", u32::from(few.shared.is_some())));
+    let packed = few.packs_hidden(profile);
+    let mut parts = inputs(few.aligned[1], packed);
+    let named =
+        [("down", Some(few.routed[2])), ("shared_down", few.shared.map(|formats| formats[2]))];
+    matrices(&mut parts, DOWN_BINDING, packed, &named);
+    parts.extend([reduction, include_str!("shaders/expert_down.wgsl").into()]);
     Kernel { name: "expert_down", constants, parts }
 }
 
@@ -217,17 +402,32 @@ fn sum_down(
     out: &Tensor,
     hidden: &Buffer,
     routed: Routed<'_>,
-    down: &Weight,
+    few: &FewTokens,
+    (experts, shared): (&ExpertWeights<'_, Weight>, Option<&ExpertWeights<'_, Weight>>),
     adds: bool,
 ) {
+    let down = experts.down;
     let (columns, n_groups) = (down.columns(), down.groups());
-    let aligned = is_aligned(columns, columns);
-    let kernel = down_kernel(&context.device.profile, down.format(), n_groups, aligned);
-    let mut bindings =
-        vec![Binding::Write(&out.buffer), Binding::Read(hidden), Binding::Read(routed.experts)];
+    let kernel = down_kernel(&context.device.profile, few);
+    let n_choices = out.n_rows * (routed.n_chosen + usize::from(shared.is_some()));
+    let packed = few
+        .packs_hidden(&context.device.profile)
+        .then(|| context.packed(hidden, n_choices * columns));
+    let (quants, scales) =
+        packed.as_ref().map_or((hidden, hidden), |packed| (&packed.quants, &packed.scales));
+    let mut bindings = vec![
+        Binding::Write(&out.buffer),
+        Binding::Read(hidden),
+        Binding::Read(quants),
+        Binding::Read(scales),
+        Binding::Read(routed.experts),
+    ];
     bindings.extend(down.buffers().iter().map(Binding::Read));
+    if let Some(shared) = shared {
+        bindings.extend(shared.down.buffers().iter().map(Binding::Read));
+    }
     let parameters = [out.width, columns, n_groups, routed.n_chosen, usize::from(adds)];
-    let rows_per_workgroup = WORKGROUP / team(n_groups);
+    let rows_per_workgroup = WORKGROUP / few.down_team();
     let grid = [out.width.div_ceil(rows_per_workgroup) as u32, out.n_rows as u32, 1];
     context.dispatch(&kernel, &bindings, &parameters.map(|word| word as u32), grid);
 }

@@ -9,7 +9,7 @@ use backend::{
 };
 
 use crate::device::{Device, OpenError, Options};
-use crate::encode::Context;
+use crate::encode::{Context, Counts};
 use crate::memory::{KvRows, Routing, Selection, Tensor, TokenIds};
 use crate::profile::DeviceProfile;
 use crate::weights::Weight;
@@ -43,6 +43,11 @@ impl Gpu {
     /// Memory of the device in bytes, where its driver tells.
     pub fn memory_bytes(&self) -> Option<u64> {
         self.context.device.memory_bytes
+    }
+
+    /// What has been handed to the device since it was opened.
+    pub fn counts(&self) -> &Counts {
+        &self.context.counts
     }
 
     /// The facts that choose between kernels.
@@ -125,6 +130,10 @@ impl Backend for Gpu {
 
     fn matmul(&mut self, out: &mut Tensor, x: &Tensor, weight: &Weight) {
         linear::grouped_matmul(&mut self.context, out, x, weight, 1);
+    }
+
+    fn matmuls(&mut self, outs: &mut [(&mut Tensor, &Weight)], x: &Tensor) {
+        linear::matmuls(&mut self.context, outs, x);
     }
 
     fn grouped_matmul(&mut self, out: &mut Tensor, x: &Tensor, weight: &Weight, n_groups: usize) {
@@ -248,5 +257,17 @@ impl Backend for Gpu {
         limit: f32,
     ) {
         experts::shared_expert(&mut self.context, out, x, expert, limit);
+    }
+
+    fn all_experts(
+        &mut self,
+        out: &mut Tensor,
+        x: &Tensor,
+        routing: &Routing,
+        experts: &ExpertWeights<'_, Weight>,
+        shared: &ExpertWeights<'_, Weight>,
+        limit: f32,
+    ) {
+        experts::all_experts(&mut self.context, out, x, routing, (experts, shared), limit);
     }
 }

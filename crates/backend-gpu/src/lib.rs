@@ -28,6 +28,7 @@ mod kv;
 mod linear;
 mod memory;
 mod norm;
+mod packed;
 mod pipelines;
 mod profile;
 mod rotation;
@@ -36,6 +37,7 @@ mod shader_tests;
 mod weights;
 
 pub use device::{AdapterChoice, OpenError, Options};
+pub use encode::Counts;
 pub use gpu::Gpu;
 pub use memory::{KvRows, Routing, Selection, Tensor, TokenIds};
 pub use profile::{DeviceProfile, ProfileChoice};

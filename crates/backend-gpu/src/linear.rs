@@ -61,26 +61,96 @@ pub(crate) fn reduction(
     (constants, text.into())
 }
 
-/// The product with a few tokens.
-pub(crate) fn matvec_kernel(
-    profile: &DeviceProfile,
-    format: Format,
-    n_groups: usize,
-    n_tokens: usize,
-    aligned: bool,
-) -> Kernel {
-    let sums = match n_tokens {
-        0..=1 => 1,
-        2..=4 => 4,
-        _ => MATVEC_TOKENS,
-    };
-    let (constants, reduction) = reduction(profile, team(n_groups), sums);
-    let parts = vec![
-        activations(aligned),
-        format.part("weight", WEIGHT_BINDING),
-        reduction,
-        include_str!("shaders/matvec.wgsl").into(),
-    ];
+/// Whether kernels may read activations rounded to int8.
+pub(crate) fn is_packable(columns: usize, x_width: usize) -> bool {
+    columns.is_multiple_of(GROUP) && x_width.is_multiple_of(GROUP)
+}
+
+/// Names of the weights that a kernel streams, as its text has them.
+const SEGMENTS: [&str; 8] = ["wa", "wb", "wc", "wd", "we", "wf", "wg", "wh"];
+/// Bindings of the first output and of the activations, in f32 and rounded.
+const SHARED_BINDINGS: u32 = 4;
+
+/// What a kernel streams past a few tokens.
+#[derive(Clone, Copy)]
+pub(crate) struct Streamed<'a> {
+    /// Formats of the weights.
+    pub(crate) formats: &'a [Format],
+    /// Groups of a row of any of them.
+    pub(crate) n_groups: usize,
+    pub(crate) n_tokens: usize,
+    /// How activations may be read.
+    pub(crate) aligned: bool,
+    pub(crate) packable: bool,
+    /// Whether the output is rounded as well.
+    pub(crate) packs_out: bool,
+}
+
+impl Streamed<'_> {
+    /// Whether any weight meets int8 activations.
+    fn packed(&self, profile: &DeviceProfile) -> bool {
+        profile.packed_dot && self.packable && self.formats.iter().any(|format| format.packs())
+    }
+
+    /// Tokens that the kernel has sums for.
+    fn token_sums(&self) -> usize {
+        match self.n_tokens {
+            0..=1 => 1,
+            2..=4 => 4,
+            _ => MATVEC_TOKENS,
+        }
+    }
+
+    /// Rows that a team makes at once: more reads under way where sums allow.
+    fn rows(&self) -> usize {
+        if self.n_tokens <= 1 { 2 } else { 1 }
+    }
+
+    fn team(&self) -> usize {
+        if self.packs_out { PACKING_TEAM } else { team(self.n_groups) }
+    }
+
+    /// Rows of a weight that a workgroup makes.
+    fn block_rows(&self) -> usize {
+        WORKGROUP / self.team() * self.rows()
+    }
+}
+
+/// Threads that share a row where a workgroup makes a whole block of outputs, to be rounded.
+const PACKING_TEAM: usize = 32;
+
+/// The products of several weights with the same few tokens.
+pub(crate) fn matvec_kernel(profile: &DeviceProfile, streamed: &Streamed<'_>) -> Kernel {
+    let sums = streamed.rows() * streamed.token_sums();
+    let (mut constants, reduction) = reduction(profile, streamed.team(), sums);
+    constants.push(("TOKENS", streamed.token_sums() as u32));
+    constants.push(("ROWS", streamed.rows() as u32));
+    let packed = streamed.packed(profile);
+    let mut parts = vec![activations(streamed.aligned), reduction];
+    if packed {
+        parts.push(include_str!("shaders/activations_packed.wgsl").into());
+    }
+    parts.push(include_str!("shaders/matvec.wgsl").into());
+    let mut binding = SHARED_BINDINGS;
+    for (i, name) in SEGMENTS.into_iter().enumerate() {
+        let Some(format) = streamed.formats.get(i) else {
+            parts.push(Part::weight(include_str!("shaders/matvec_none.wgsl"), name, 0));
+            continue;
+        };
+        let out_binding = if i == 0 { 0 } else { binding };
+        binding += u32::from(i > 0);
+        parts.push(Part::weight(include_str!("shaders/matvec_out.wgsl"), name, out_binding));
+        parts.push(format.part(name, binding));
+        binding += format.n_bindings();
+        parts.push(format.product_part(name, packed));
+        parts.push(Part::weight(include_str!("shaders/matvec_rows.wgsl"), name, 0));
+        if streamed.packs_out {
+            parts.push(include_str!("shaders/packed/round.wgsl").into());
+            parts.push(Part::weight(include_str!("shaders/matvec_pack.wgsl"), name, binding));
+        } else {
+            parts.push(Part::weight(include_str!("shaders/matvec_store.wgsl"), name, 0));
+        }
+    }
     Kernel { name: "matvec", constants, parts }
 }
 
@@ -130,6 +200,93 @@ pub(crate) fn grouped_matmul(
     product(context, Rows::from(&*out), x.into(), weight, n_parts, x.n_rows);
 }
 
+/// Several products of one input: as many as fit in one kernel where the tokens are few.
+pub(crate) fn matmuls(context: &mut Context, outs: &mut [(&mut Tensor, &Weight)], x: &Tensor) {
+    let mut rest: Vec<(Rows<'_>, &Weight)> = Vec::new();
+    for (out, weight) in outs.iter() {
+        assert_eq!(out.n_rows, x.n_rows, "rows in use");
+        rest.push((Rows::from(&**out), weight));
+    }
+    if x.n_rows > MATVEC_TOKENS {
+        for (out, weight) in rest {
+            product(context, out, x.into(), weight, 1, x.n_rows);
+        }
+        return;
+    }
+    let room = context.device.profile.storage_buffers - SHARED_BINDINGS;
+    // Kernels with sums for several tokens are long already; drivers take minutes for eight times
+    // as much.
+    let most = if x.n_rows == 1 { SEGMENTS.len() } else { 1 };
+    while !rest.is_empty() {
+        let mut bindings = 0;
+        let fits = rest.iter().take(most).take_while(|(_, weight)| {
+            bindings += 1 + weight.format().n_bindings();
+            bindings <= room
+        });
+        let n = fits.count().max(1);
+        stream(context, &rest[..n], x.into(), 1, x.n_rows, false);
+        rest.drain(..n);
+    }
+}
+
+/// Streams weights past at most [`MATVEC_TOKENS`] tokens.
+fn stream(
+    context: &mut Context,
+    outs: &[(Rows<'_>, &Weight)],
+    x: Rows<'_>,
+    n_parts: usize,
+    n_tokens: usize,
+    packs_out: bool,
+) {
+    let (_, first) = outs[0];
+    let (columns, n_groups) = (first.columns(), first.groups());
+    for (out, weight) in outs {
+        assert_eq!(x.width, n_parts * weight.columns(), "columns");
+        assert_eq!(out.width, weight.n_rows(), "rows of the weight");
+    }
+    let formats: Vec<Format> = outs.iter().map(|(_, weight)| weight.format()).collect();
+    let streamed = Streamed {
+        formats: &formats,
+        n_groups,
+        n_tokens,
+        aligned: is_aligned(columns, x.width),
+        packable: is_packable(columns, x.width),
+        packs_out,
+    };
+    let profile = &context.device.profile;
+    let kernel = matvec_kernel(profile, &streamed);
+    let packed = streamed.packed(profile).then(|| context.packed(x.buffer, n_tokens * x.width));
+    let (quants, scales) =
+        packed.as_ref().map_or((x.buffer, x.buffer), |packed| (&packed.quants, &packed.scales));
+    let mut bindings = vec![
+        Binding::Write(outs[0].0.buffer),
+        Binding::Read(x.buffer),
+        Binding::Read(quants),
+        Binding::Read(scales),
+    ];
+    for (i, (out, weight)) in outs.iter().enumerate() {
+        if i > 0 {
+            bindings.push(Binding::Write(out.buffer));
+        }
+        bindings.extend(weight.buffers().iter().map(Binding::Read));
+    }
+    let out_packed = packs_out.then(|| context.packed_room(outs[0].0.buffer));
+    if let Some(packed) = &out_packed {
+        bindings.extend([Binding::Write(&packed.quants), Binding::Write(&packed.scales)]);
+    }
+    let rows_per_part = if n_parts == 1 { u32::MAX as usize } else { first.n_rows() / n_parts };
+    let mut parameters = vec![n_tokens, columns, n_groups, rows_per_part, x.width];
+    parameters.extend((0..SEGMENTS.len()).map(|i| outs.get(i).map_or(0, |(out, _)| out.width)));
+    let parameters: Vec<u32> = parameters.into_iter().map(|word| word as u32).collect();
+    let block_rows = streamed.block_rows();
+    let n_blocks: usize = outs.iter().map(|(out, _)| out.width.div_ceil(block_rows)).sum();
+    context.dispatch(&kernel, &bindings, &parameters, [n_blocks as u32, 1, 1]);
+    if packs_out {
+        let (out, _) = outs[0];
+        context.packed_is_current(out.buffer, n_tokens * out.width);
+    }
+}
+
 /// `out` part `g` = `x` part `g` times row part `g`; one part is the plain product.
 pub(crate) fn product(
     context: &mut Context,
@@ -142,28 +299,27 @@ pub(crate) fn product(
     assert_eq!(x.width, n_parts * weight.columns(), "columns");
     assert_eq!(out.width, weight.n_rows(), "rows of the weight");
     assert!(weight.n_rows().is_multiple_of(n_parts), "parts are equal");
+    if n_tokens <= MATVEC_TOKENS {
+        // The low-rank projection is the input of the next product.
+        let packs_out = context.device.profile.packed_dot
+            && n_parts > 1
+            && n_tokens == 1
+            && weight.n_rows().is_multiple_of(GROUP);
+        stream(context, &[(out, weight)], x, n_parts, n_tokens, packs_out);
+        return;
+    }
     let aligned = is_aligned(weight.columns(), x.width);
     let (columns, n_groups) = (weight.columns(), weight.groups());
     let rows_per_part = weight.n_rows() / n_parts;
     let bindings = product_bindings(out.buffer, x.buffer, weight);
-    if n_tokens <= MATVEC_TOKENS {
-        let profile = &context.device.profile;
-        let kernel = matvec_kernel(profile, weight.format(), n_groups, n_tokens, aligned);
-        let n_rows = weight.n_rows();
-        let parameters = [n_rows, n_tokens, columns, n_groups, rows_per_part, x.width, out.width];
-        let rows_per_workgroup = WORKGROUP / team(n_groups);
-        let grid = [n_rows.div_ceil(rows_per_workgroup) as u32, 1, 1];
-        context.dispatch(&kernel, &bindings, &parameters.map(|word| word as u32), grid);
-    } else {
-        let kernel = matmul_kernel(weight.format(), aligned);
-        let parameters = [rows_per_part, n_tokens, columns, n_groups, x.width, out.width];
-        let grid = [
-            rows_per_part.div_ceil(TILE_ROWS) as u32,
-            n_tokens.div_ceil(TILE_TOKENS) as u32,
-            n_parts as u32,
-        ];
-        context.dispatch(&kernel, &bindings, &parameters.map(|word| word as u32), grid);
-    }
+    let kernel = matmul_kernel(weight.format(), aligned);
+    let parameters = [rows_per_part, n_tokens, columns, n_groups, x.width, out.width];
+    let grid = [
+        rows_per_part.div_ceil(TILE_ROWS) as u32,
+        n_tokens.div_ceil(TILE_TOKENS) as u32,
+        n_parts as u32,
+    ];
+    context.dispatch(&kernel, &bindings, &parameters.map(|word| word as u32), grid);
 }
 
 /// The embedding of a table of this format.

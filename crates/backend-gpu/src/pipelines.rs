@@ -10,8 +10,8 @@ use std::hash::{Hash, Hasher};
 
 use crate::device::{Device, IMMEDIATE_BYTES};
 
-/// Buffers of a weight at most.
-const MAX_WEIGHT_PARTS: u32 = 3;
+/// Buffers that a text with a prefix declares at most.
+const MAX_WEIGHT_PARTS: u32 = 5;
 
 /// One kernel in one variant: everything that its text is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

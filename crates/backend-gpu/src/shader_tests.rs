@@ -75,8 +75,11 @@ fn check_variant(profile: &DeviceProfile, name: &str, kernel: &Kernel) {
 
 fn profiles() -> [DeviceProfile; 4] {
     let apple = DeviceProfile::apple();
-    [None, Some(8), Some(32), Some(64)]
-        .map(|subgroup_size| DeviceProfile { subgroup_size, ..apple })
+    [None, Some(8), Some(32), Some(64)].map(|subgroup_size| DeviceProfile {
+        subgroup_size,
+        packed_dot: subgroup_size.is_some(),
+        ..apple
+    })
 }
 
 #[test]

@@ -70,6 +70,23 @@ impl Format {
         Part::weight(self.text(), name, binding)
     }
 
+    /// Whether there are products with int8 activations.
+    pub(crate) fn packs(self) -> bool {
+        matches!(self, Self::Q8_0 | Self::Q4K | Self::Q2K | Self::Iq2Xxs)
+    }
+
+    /// The product of 32 weights, `{name}_product`, with int8 activations or with f32.
+    pub(crate) fn product_part(self, name: &'static str, packed: bool) -> Part {
+        let text = match self {
+            Self::Q8_0 if packed => include_str!("shaders/formats/packed/q8_0.wgsl"),
+            Self::Q4K if packed => include_str!("shaders/formats/packed/q4_k.wgsl"),
+            Self::Q2K if packed => include_str!("shaders/formats/packed/q2_k.wgsl"),
+            Self::Iq2Xxs if packed => include_str!("shaders/formats/packed/iq2_xxs.wgsl"),
+            _ => include_str!("shaders/formats/product.wgsl"),
+        };
+        Part::weight(text, name, 0)
+    }
+
     /// Bindings that the functions take.
     pub(crate) fn n_bindings(self) -> u32 {
         match self {

@@ -373,4 +373,19 @@ pub trait Backend: Send + Sized + 'static {
         expert: &ExpertWeights<'_, Self::Weight>,
         limit: f32,
     );
+
+    /// [`Backend::routed_experts`], then [`Backend::shared_expert`], in one call so that a backend
+    /// runs them side by side.
+    fn all_experts(
+        &mut self,
+        out: &mut Self::Tensor,
+        x: &Self::Tensor,
+        routing: &Self::Routing,
+        experts: &ExpertWeights<'_, Self::Weight>,
+        shared: &ExpertWeights<'_, Self::Weight>,
+        limit: f32,
+    ) {
+        self.routed_experts(out, x, routing, experts, limit);
+        self.shared_expert(out, x, shared, limit);
+    }
 }

@@ -44,7 +44,7 @@ impl<B: Backend> Site<'_, B> {
             RouterParams { n_experts_per_token: g.n_experts_per_token, scale: g.expert_scale };
         backend.route(&mut act.routing, x, &w.ffn_gate_inp, &choice, &params);
         let limit = g.swiglu_limits[self.layer];
-        backend.routed_experts(y, x, &act.routing, &w.ffn_exps.weights(), limit);
-        backend.shared_expert(y, x, &w.ffn_shexp.weights(), limit);
+        let (experts, shared) = (w.ffn_exps.weights(), w.ffn_shexp.weights());
+        backend.all_experts(y, x, &act.routing, &experts, &shared, limit);
     }
 }

@@ -1,6 +1,7 @@
 // Sums the experts of a few tokens: `out[t] = sum over choices of down . hidden`. Decode.
 //
-// A team of TEAM threads makes one value of a token and walks through its experts in their order.
+// A team of TEAM threads makes one value of a token and walks through its experts in their order,
+// behind them the one that all tokens pass where SHARED is 1.
 struct Parameters {
     // Rows of one expert's matrix.
     n_rows: u32,
@@ -16,24 +17,31 @@ var<immediate> p: Parameters;
 // [n, n_rows]
 @group(0) @binding(0) var<storage, read_write> out: array<f32>;
 // [n, n_chosen]
-@group(0) @binding(2) var<storage, read> experts: array<u32>;
+@group(0) @binding(4) var<storage, read> experts: array<u32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
+    down_begin(thread);
     let row = workgroup.x * (WORKGROUP / TEAM) + thread / TEAM;
     let lane = thread % TEAM;
     let token = workgroup.y;
+    let first_choice = token * (p.n_chosen + SHARED);
     var sums: array<f32, SUMS>;
     if row < p.n_rows {
         for (var i = 0u; i < p.n_chosen; i++) {
-            let choice = token * p.n_chosen + i;
-            let weight_row = experts[choice] * p.n_rows + row;
+            let index = (experts[token * p.n_chosen + i] * p.n_rows + row) * p.n_groups;
+            let first = (first_choice + i) * p.columns;
             for (var group = lane; group < p.n_groups; group += TEAM) {
-                let values = weight_group(weight_row * p.n_groups + group);
-                sums[0] += group_product(values, choice * p.columns, group, p.columns);
+                sums[0] += down_product(index + group, first, group, p.columns);
+            }
+        }
+        if SHARED == 1u {
+            let first = (first_choice + p.n_chosen) * p.columns;
+            for (var group = lane; group < p.n_groups; group += TEAM) {
+                sums[0] += shared_down_product(row * p.n_groups + group, first, group, p.columns);
             }
         }
     }

@@ -11,7 +11,7 @@
 use gguf::TensorType::{self, Bf16, F16, F32, Iq2Xxs, Mxfp4, Q2K, Q4K, Q8_0};
 
 use super::attention::{Attend, CompressedRows, Scores};
-use super::experts::{Choice, Experts, Route};
+use super::experts::{AllExperts, Choice, Experts, Route};
 use super::hyper_connection::{HyperConnection, Op};
 use super::inputs::Activations::{Normal, Spiked, Zero};
 use super::kv::{Compress, IndexKeys, IndexSelect, RawRows, StoreKv};
@@ -456,4 +456,29 @@ pub(super) fn routed_experts() -> Vec<Experts> {
 
 pub(super) fn shared_expert() -> Vec<Experts> {
     expert_cases(None)
+}
+
+pub(super) fn all_experts() -> Vec<AllExperts> {
+    let case = |kinds, shared, n_tokens, activations| AllExperts {
+        routed: Experts {
+            kinds,
+            route: Some((Choice::Hashed, 5, 2)),
+            hidden_size: 512,
+            width: 256,
+            n_tokens,
+            activations,
+            limit: 10.0,
+        },
+        shared,
+    };
+    vec![
+        case([F32; 3], [F32; 3], 3, Normal(1.0)),
+        case([Iq2Xxs, Iq2Xxs, Q2K], [Q8_0; 3], 1, Normal(1.0)),
+        case([Iq2Xxs, Iq2Xxs, Q2K], [Q8_0; 3], 5, Normal(1.0)),
+        case([Q4K; 3], [Q8_0; 3], 3, Normal(1.0)),
+        case([Q4K; 3], [Q8_0; 3], 13, Normal(1.0)),
+        case([Mxfp4; 3], [Q8_0; 3], 2, Normal(1.0)),
+        case([Q4K; 3], [F16; 3], 2, Normal(1.0)),
+        case([Iq2Xxs, Iq2Xxs, Q2K], [Q8_0; 3], 2, Zero),
+    ]
 }

@@ -263,3 +263,59 @@ impl Case for Experts {
         })
     }
 }
+
+/// `all_experts`: routed ones, and beside them the one that every token passes.
+#[derive(Debug)]
+pub(super) struct AllExperts {
+    /// The routed experts, whose route is given.
+    pub(super) routed: Experts,
+    /// Types of the shared expert's gate, up and down.
+    pub(super) shared: [TensorType; 3],
+}
+
+impl Case for AllExperts {
+    fn op(&self) -> &'static str {
+        "all_experts"
+    }
+
+    fn n_rows(&self) -> usize {
+        self.routed.n_tokens
+    }
+
+    fn run<B: Backend>(&self, backend: &mut B, arrangement: &Arrangement) -> Outcome {
+        let case = &self.routed;
+        let (choice, n_experts, n_experts_per_token) = case.route.expect("experts are routed");
+        let random = &mut Random::new(10);
+        let x = case.activations.rows(random, case.n_tokens, case.hidden_size);
+        let [gate, up, down] = case.weights(backend, random)?;
+        let experts = ExpertWeights { gate: &gate, up: &up, down: &down };
+        let alone = Experts { kinds: self.shared, route: None, ..*case };
+        let [gate, up, down] = alone.weights(backend, random)?;
+        let shared = ExpertWeights { gate: &gate, up: &up, down: &down };
+        let route = Route {
+            kind: TensorType::F32,
+            hidden_size: case.hidden_size,
+            n_experts,
+            n_experts_per_token,
+            n_tokens: case.n_tokens,
+            choice,
+            activations: case.activations,
+        };
+        let router = route.weights(backend, random)?;
+        by_batch(arrangement, |batch| {
+            let routing = route.route(backend, &x, batch, &router)?;
+            let x = input(backend, &x, batch, Place::Whole)?;
+            let mut out = output(backend, batch.len(), case.hidden_size, Place::Whole)?;
+            backend.all_experts(&mut out, &x, &routing, &experts, &shared, case.limit);
+            let rows = collect(backend, &mut out, batch.len(), case.hidden_size, Place::Whole)?;
+            // The sum of two results may be smaller than either.
+            let kinds = if case.kinds.iter().any(|kind| kind.block_len() > 1) {
+                case.kinds
+            } else {
+                self.shared
+            };
+            let limit = limits::experts(kinds, case.activations);
+            Ok(vec![Output::floats("sum of experts", rows, limit)])
+        })
+    }
+}

@@ -52,7 +52,7 @@ pub enum Group {
     Kv,
     /// `attend`.
     Attention,
-    /// `route`, `routed_experts`, `shared_expert`.
+    /// `route`, `routed_experts`, `shared_expert`, `all_experts`.
     Experts,
 }
 
@@ -96,6 +96,7 @@ impl Group {
                 checker.check_all(&cases::route());
                 checker.check_all(&cases::routed_experts());
                 checker.check_all(&cases::shared_expert());
+                checker.check_all(&cases::all_experts());
             }
         }
     }
