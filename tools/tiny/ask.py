@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from evaluate import load_model, predictions
 from model import Mode
+from predict import load_model, predictions
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "data"))
 

@@ -3,7 +3,8 @@
     python evaluate.py --checkpoint DIR/packed --tokenizer T.json --filler F.txt --out scores.json
     python evaluate.py --gguf M.gguf --ironstar BINARY --tokens 60000 --tokenizer T.json --filler F.txt --out scores.json
 
-The first scores a checkpoint with this folder's model, the second a GGUF file with the engine itself. A greedy answer equals the reference exactly when every reference token is the arg-max given the tokens before it, so one
+The first scores a checkpoint with this folder's model (PyTorch), the second a GGUF file with the engine itself. A greedy
+answer equals the reference exactly when every reference token is the arg-max given the tokens before it, so one
 forward pass per sample scores it without generating. Weights of a checkpoint are rounded to F16; KV and index roundings
 are on and the indexer selects. Every turn of a sample counts as one answer. Seeds are never used in training.
 
@@ -20,13 +21,9 @@ import sys
 import time
 
 import numpy as np
-import torch
 
-import checkpoint
 import engine
 import geometry
-from model import Mode, Model
-from quantise import Quantised
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "data"))
 import chat  # noqa: E402
@@ -56,34 +53,10 @@ SUITE = {
 }
 
 
-def load_model(folder, device, half=True):
-    meta = json.loads((pathlib.Path(folder) / "meta.json").read_text())
-    model = Model(getattr(geometry, meta["geometry"]), torch.bfloat16 if device.type == "cuda" else torch.float32)
-    checkpoint.load(folder, model)
-    if half:
-        for p in model.parameters():
-            p.data = p.data.half().float()
-    return model.to(device).eval(), meta
-
-
 def answers(kinds):
     """(first, last) positions of each run of output tokens."""
     marks = np.flatnonzero(np.diff(np.concatenate(([0], kinds == 2, [0])).astype(np.int8)))
     return list(zip(marks[::2], marks[1::2]))
-
-
-@torch.no_grad()
-def predictions(model, ids, device, mode):
-    """Arg-max of the next token at every position of each sequence."""
-    T = -(-max(map(len, ids)) // 128) * 128
-    tokens = torch.zeros(len(ids), T, dtype=torch.long)
-    for row, one in zip(tokens, ids):
-        row[: len(one)] = torch.from_numpy(one.astype(np.int64))
-    tokens = tokens.to(device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        streams = model.streams(tokens, torch.zeros_like(tokens), mode)[0]
-        out = [model.head(streams[:, lo : lo + 4096], model.dtype).argmax(-1) for lo in range(0, T, 4096)]
-    return torch.cat(out, 1).cpu().numpy()
 
 
 def parts(text):
@@ -132,21 +105,6 @@ def score(predict, encoder, task, n_tokens, n_samples, n_batch, least=0, most_to
     }
 
 
-def checkpoint_predictor(args):
-    """-> predict, {"step", "tokens"}"""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.set_float32_matmul_precision("high")
-    model, meta = load_model(args.checkpoint, device, half=not args.quantise)
-    if args.quantise:
-        Quantised(model).__enter__()
-
-    def predict(ids):
-        model.limit_queries(1024 if max(map(len, ids)) > 3000 else None)
-        return predictions(model, ids, device, Mode(round_kv=True, sparse=not args.dense))
-
-    return predict, {"step": meta["step"], "tokens": meta["tokens"]}
-
-
 def main():
     ap = argparse.ArgumentParser()
     what = ap.add_mutually_exclusive_group(required=True)
@@ -171,7 +129,9 @@ def main():
         predict = functools.partial(engine.predictions, args.ironstar, args.gguf, vocab_size, threads=args.threads)
         scores = {"gguf": pathlib.Path(args.gguf).name, "bytes": pathlib.Path(args.gguf).stat().st_size}
     else:
-        predict, scores = checkpoint_predictor(args)
+        import predict as scored  # needs PyTorch, which scoring a GGUF does without
+
+        predict, scores = scored.predictor(args.checkpoint, quantise=args.quantise, sparse=not args.dense)
     encoder = stream.Encoder(args.tokenizer, args.filler)
     for name, (task, n_tokens, n_samples, n_batch, *least) in SUITE.items():
         if args.only and not any(name.startswith(o) for o in args.only):

@@ -44,7 +44,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 /// Unit and integration tests, by `nextest` where it is installed.
 fn tests(root: &Path) -> Result<()> {
     if nextest_is_installed(root) {
-        return succeed(cargo(root).args(["nextest", "run", "--workspace"]));
+        return succeed(cargo(root).args(["nextest", "run", "--workspace", "--no-fail-fast"]));
     }
     println!("cargo-nextest is not installed: using cargo test");
     succeed(cargo(root).args([

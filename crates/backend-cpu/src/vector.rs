@@ -206,6 +206,7 @@ pub(crate) fn add_weighted_rows(
 }
 
 /// Tiles of `HEADS` heads and `TILE` channels, whose sums stay in registers.
+#[expect(clippy::inline_always, reason = "it takes the instruction set of the function around it")]
 #[inline(always)]
 fn weighted_rows<const HEADS: usize, const TILE: usize>(
     out: &mut [f32],

@@ -94,6 +94,29 @@ impl Session {
         self.capacity - self.tokens.len()
     }
 
+    /// Makes `tokens` the timeline, keeping the KV of as much of the common prefix as the model
+    /// can, and returns how many tokens are kept. The last token is always left to be run, so that
+    /// its logits come.
+    ///
+    /// # Errors
+    /// If the tokens do not fit, or the device failed.
+    pub fn sync(&mut self, model: &mut dyn Inference, tokens: &[u32]) -> Result<usize> {
+        if tokens.is_empty() {
+            return Err(Error::EmptyPrompt);
+        }
+        if tokens.len() > self.capacity {
+            let (n_tokens, capacity) = (tokens.len(), self.capacity);
+            return Err(Error::PromptTooLong { n_tokens, room: capacity, capacity });
+        }
+        let evaluated = &self.tokens[..self.n_evaluated];
+        let common = evaluated.iter().zip(tokens).take_while(|(a, b)| a == b).count();
+        let kept = model.rewind(self.slot, common.min(tokens.len() - 1))?;
+        self.tokens.clear();
+        self.tokens.extend_from_slice(tokens);
+        self.n_evaluated = kept;
+        Ok(kept)
+    }
+
     /// Adds tokens to the timeline without running them.
     ///
     /// # Panics

@@ -85,6 +85,16 @@ pub trait Inference: Send {
     /// If the slot is not open.
     fn n_tokens(&self, slot: SlotId) -> usize;
 
+    /// Cuts a slot's timeline to its first `n_tokens` tokens, or to fewer where those cannot be
+    /// had back, and returns how many remain.
+    ///
+    /// # Errors
+    /// If the device failed.
+    ///
+    /// # Panics
+    /// If the slot is not open or has fewer tokens.
+    fn rewind(&mut self, slot: SlotId, n_tokens: usize) -> Result<usize>;
+
     /// Puts made-up rows of `n_tokens` tokens into an empty slot, as if they had been run: what
     /// follows takes its real time, and says nothing.
     ///
@@ -288,6 +298,12 @@ impl<B: Backend> Model<B> {
         Error::Backend { backend: self.backend.name(), source }
     }
 
+    fn new_slot(&mut self, capacity: usize) -> Result<Slot<B>> {
+        let Options { max_batch, kv_rounding } = self.options;
+        Slot::new(&mut self.backend, &self.geometry, kv_rounding, capacity, max_batch)
+            .map_err(|source| self.device_error(source))
+    }
+
     fn slot(&self, slot: SlotId) -> &Slot<B> {
         self.slots[slot.0].as_ref().expect("slots are used between open and close")
     }
@@ -469,9 +485,7 @@ impl<B: Backend> Inference for Model<B> {
     }
 
     fn open_slot(&mut self, capacity: usize) -> Result<SlotId> {
-        let Options { max_batch, kv_rounding } = self.options;
-        let slot = Slot::new(&mut self.backend, &self.geometry, kv_rounding, capacity, max_batch)
-            .map_err(|source| self.device_error(source))?;
+        let slot = self.new_slot(capacity)?;
         let free = self.slots.iter().position(Option::is_none);
         let index = free.unwrap_or_else(|| {
             self.slots.push(None);
@@ -487,6 +501,17 @@ impl<B: Backend> Inference for Model<B> {
 
     fn n_tokens(&self, slot: SlotId) -> usize {
         self.slot(slot).n_tokens
+    }
+
+    fn rewind(&mut self, slot: SlotId, n_tokens: usize) -> Result<usize> {
+        let (now, capacity) = (self.slot(slot).n_tokens, self.slot(slot).capacity);
+        assert!(n_tokens <= now, "a timeline is cut, not extended");
+        if n_tokens == now {
+            return Ok(now);
+        }
+        self.slots[slot.0] = None;
+        self.slots[slot.0] = Some(self.new_slot(capacity)?);
+        Ok(0)
     }
 
     fn fill(&mut self, slot: SlotId, n_tokens: usize) {

@@ -20,15 +20,19 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     if backend_cpu::Isa::Avx512.is_available() {
         group.throughput(Throughput::Elements((N * 64) as u64));
         #[expect(unsafe_code, reason = "compiled for an instruction set")]
-        // SAFETY: the machine has it.
         group.bench_function("products of bytes", |bench| {
-            bench.iter(|| unsafe { avx512::products_of_bytes(black_box(1)) });
+            bench.iter(|| {
+                // SAFETY: the machine has the instructions.
+                unsafe { avx512::products_of_bytes(black_box(1)) }
+            });
         });
         group.throughput(Throughput::Elements((N * 16) as u64));
         #[expect(unsafe_code, reason = "compiled for an instruction set")]
-        // SAFETY: the machine has it.
         group.bench_function("products of floats", |bench| {
-            bench.iter(|| unsafe { avx512::products_of_floats(black_box(1.0)) });
+            bench.iter(|| {
+                // SAFETY: the machine has the instructions.
+                unsafe { avx512::products_of_floats(black_box(1.0)) }
+            });
         });
     }
     group.finish();

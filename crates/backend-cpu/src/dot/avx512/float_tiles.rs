@@ -50,8 +50,8 @@ pub(in crate::dot) fn dot_floats(
             });
             let rows: [&[f32]; TILE_ROWS] =
                 std::array::from_fn(|r| &near[(row + r).min(n_rows - 1) * NEAR..][..part.len()]);
-            for half in 0..2 {
-                add_tile(rows, columns, half, first == 0, &mut sums[half]);
+            for (half, sums) in sums.iter_mut().enumerate() {
+                add_tile(rows, columns, half, first == 0, sums);
             }
         }
     }

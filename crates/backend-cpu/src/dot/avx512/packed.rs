@@ -47,8 +47,9 @@ pub(in crate::dot) fn pack(
 
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn in_quads(slots: Unpacked) -> Unpacked {
-    Unpacked { codes: quads_of_slots(&slots.codes), ..slots }
+fn in_quads(mut slots: Unpacked) -> Unpacked {
+    slots.codes = quads_of_slots(&slots.codes);
+    slots
 }
 
 #[inline]
@@ -66,12 +67,11 @@ fn pack_rows<const BYTES: usize>(
         for (g, out) in packed.groups[to].iter_mut().enumerate() {
             let rest = &row[g * BYTES..];
             let last;
-            let bytes = match rest.first_chunk() {
-                Some(bytes) => bytes,
-                None => {
-                    last = filled(rest);
-                    &last
-                }
+            let bytes = if let Some(bytes) = rest.first_chunk() {
+                bytes
+            } else {
+                last = filled(rest);
+                &last
             };
             prefetch(bytes);
             let group = unpack(bytes);
