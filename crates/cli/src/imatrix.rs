@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{BufWriter, IntoInnerError, Write as _};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use engine::{CancelToken, DEFAULT_MAX_BATCH, ImportanceCollector, LoadOptions, ModelFile};
+use engine::{CancelToken, DEFAULT_MAX_BATCH, ImportanceCollector, LoadOptions};
 
 use crate::args::ImatrixArgs;
 use crate::files::{check_output, new_temporary_file};
+use crate::models;
 use crate::settings::load_options;
 use crate::terminal::{bytes_bar, tokens_bar};
 
@@ -18,7 +19,7 @@ pub(crate) fn imatrix(args: &ImatrixArgs) -> Result<()> {
     check_output(&args.out, args.force)?;
     let text = fs::read_to_string(&args.file)
         .with_context(|| format!("cannot read the text {}", args.file.display()))?;
-    let file = ModelFile::open(&args.model)?;
+    let file = models::open(&args.model)?;
     let tokenizer = file.tokenizer()?;
     let tokens = tokenizer.encode(&text);
     ensure!(!tokens.is_empty(), "{} holds no text", args.file.display());

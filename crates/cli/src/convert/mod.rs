@@ -5,7 +5,7 @@
 //! is checked against the configuration before a byte is written, and all problems are reported at
 //! once. Then the tensors are streamed, a few rows at a time.
 //!
-//! A [recipe](Recipe) stores each tensor as it says, and what it keeps as in `f16`. Otherwise:
+//! A [recipe](crate::quantize::Recipe) stores each tensor as it says, and what it keeps as in `f16`. Otherwise:
 //!
 //! | tensors | `f32` | `f16` | `q8_0` |
 //! |---|---|---|---|

@@ -6,6 +6,8 @@
 mod bad_input;
 mod bench;
 mod built_in;
+mod imatrix;
+mod quantize;
 mod tiny;
 
 use std::fs;

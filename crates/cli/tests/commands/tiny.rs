@@ -10,7 +10,12 @@ use tempfile::TempDir;
 
 /// Where the oracle's files are.
 pub(crate) fn checkpoint() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/oracle/tiny_nano")
+    oracle("tiny_nano")
+}
+
+/// A folder of what others say.
+pub(crate) fn oracle(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/oracle").join(name)
 }
 
 /// A folder in which the binary runs, so that messages name files without a path.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use model::{Geometry, Role, tensor_specs};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
@@ -76,6 +77,37 @@ impl Checkpoint {
             config: serde_json::from_slice(&config).unwrap(),
             tensors: tensors.iter().map(|(name, view)| (name.to_owned(), owned(&view))).collect(),
         }
+    }
+
+    /// The tiny checkpoint with two layers, and rows that are whole blocks of every type.
+    pub(crate) fn wide(geometry: &Geometry) -> Self {
+        let mut wide = Self { tensors: BTreeMap::new(), ..Self::tiny() };
+        let sizes = [
+            ("hidden_size", geometry.hidden_size),
+            ("moe_intermediate_size", geometry.expert_width),
+            ("num_hidden_layers", geometry.n_layers),
+            ("n_routed_experts", geometry.n_experts),
+        ];
+        for (key, size) in sizes {
+            wide.config[key] = size.into();
+        }
+        wide.config["compress_ratios"] = geometry.compress_ratios.clone().into();
+        let mut random = Random(7);
+        for spec in tensor_specs(geometry) {
+            let shape: Vec<usize> =
+                spec.dims.iter().take(2).rev().map(|&dim| dim as usize).collect();
+            let n: usize = shape.iter().product();
+            for name in wide.sources(&spec.name) {
+                let (dtype, data) = if spec.role == Role::HashTable {
+                    (Dtype::I64, (0..n as i64).flat_map(|i| (i % 4).to_le_bytes()).collect())
+                } else {
+                    let mut weight = || f32::from(random.byte()) / 4096.0 - 1.0 / 32.0;
+                    (Dtype::F32, (0..n).flat_map(|_| weight().to_le_bytes()).collect())
+                };
+                wide.tensors.insert(name, (dtype, shape.clone(), data));
+            }
+        }
+        wide
     }
 
     pub(crate) fn write(&self, dir: &Path) {

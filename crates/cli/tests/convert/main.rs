@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod generation;
+mod recipes;
 mod tokenizer;
 
 use std::collections::BTreeMap;
@@ -143,15 +144,12 @@ fn tiny_checkpoint_to_every_type() {
     }
 }
 
-#[test]
-fn metadata_is_the_geometry_of_the_configuration() {
-    let temp = TempDir::new().unwrap();
-    let (file, stderr) = convert_well(&tiny_dir(), &temp.path().join("x.gguf"), &["--type", "f32"]);
-    let metadata = &file.header().metadata;
+/// The dimensions of the tiny checkpoint, typed a second time from its configuration.
+fn tiny_geometry() -> Geometry {
     let flash = Geometry::flash();
     let mut yarn = flash.yarn;
     yarn.original_context = 256;
-    let expected = Geometry {
+    Geometry {
         n_layers: 5,
         hidden_size: 64,
         vocab_size: 320,
@@ -173,8 +171,15 @@ fn metadata_is_the_geometry_of_the_configuration() {
         swiglu_limits: vec![1.0; 5],
         yarn,
         ..flash
-    };
-    assert_eq!(Geometry::from_metadata(metadata).unwrap(), expected);
+    }
+}
+
+#[test]
+fn metadata_is_the_geometry_of_the_configuration() {
+    let temp = TempDir::new().unwrap();
+    let (file, stderr) = convert_well(&tiny_dir(), &temp.path().join("x.gguf"), &["--type", "f32"]);
+    let metadata = &file.header().metadata;
+    assert_eq!(Geometry::from_metadata(metadata).unwrap(), tiny_geometry());
     assert_eq!(metadata.string("general.name").unwrap(), "tiny_nano");
     assert_eq!(metadata.u64("general.file_type").unwrap(), 0);
     assert_eq!(metadata.u64("deepseek4.context_length").unwrap(), 4096);
