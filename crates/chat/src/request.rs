@@ -137,6 +137,20 @@ pub fn render_request(
     })
 }
 
+/// Converts a request body that has been parsed as JSON, for servers that look into it first.
+///
+/// # Errors
+/// As [`convert_request`].
+pub fn convert_value<R: ProtocolRequest + DeserializeOwned>(
+    api: Api,
+    body: serde_json::Value,
+) -> Result<ConversationRequest> {
+    let model = body.get("model").and_then(|model| model.as_str()).unwrap_or_default().to_owned();
+    let request = serde_json::from_value(body);
+    let request: R = request.map_err(|source| Error::ParseRequest { api, source })?;
+    convert_as(request, model)
+}
+
 fn convert<R: ProtocolRequest + DeserializeOwned>(
     api: Api,
     body: &[u8],
@@ -149,6 +163,10 @@ fn convert<R: ProtocolRequest + DeserializeOwned>(
     let parse = |source| Error::ParseRequest { api, source };
     let Model { model } = serde_json::from_slice(body).map_err(parse)?;
     let request: R = serde_json::from_slice(body).map_err(parse)?;
+    convert_as(request, model)
+}
+
+fn convert_as<R: ProtocolRequest>(request: R, model: String) -> Result<ConversationRequest> {
     let options = ConversionOptions::new()
         .with_messages_web_search(WebSearchBehavior::Drop)
         .with_responses_web_search(WebSearchBehavior::Drop)

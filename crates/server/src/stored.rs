@@ -1,0 +1,145 @@
+//! Responses that later requests refer to, by `previous_response_id` or `item_reference`.
+//!
+//! They live in memory, up to a number of bytes; the oldest go first, and a reference to one that
+//! is gone is an error that says so. The KV of a conversation is another matter: it is found by its
+//! tokens.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use crate::error::{ApiError, Family, Kind};
+
+/// Bytes of JSON that are kept.
+const MAX_BYTES: usize = 64 << 20;
+
+struct Entry {
+    id: String,
+    /// The response as it was sent.
+    response: Value,
+    /// Everything that was said up to and including this response, as input items.
+    items: Vec<Value>,
+    n_bytes: usize,
+}
+
+/// The last responses.
+#[derive(Default)]
+pub(crate) struct StoredResponses {
+    entries: VecDeque<Entry>,
+    n_bytes: usize,
+}
+
+impl StoredResponses {
+    /// Keeps a response that came of `input` items.
+    pub(crate) fn store(&mut self, input: Vec<Value>, response: Value) {
+        let Some(id) = response["id"].as_str().map(str::to_owned) else { return };
+        let mut items = input;
+        items.extend(response["output"].as_array().into_iter().flatten().cloned());
+        let size = |value: &Value| value.to_string().len();
+        let n_bytes = size(&response) + items.iter().map(size).sum::<usize>();
+        self.n_bytes += n_bytes;
+        self.entries.push_back(Entry { id, response, items, n_bytes });
+        while self.n_bytes > MAX_BYTES
+            && let Some(oldest) = self.entries.pop_front()
+        {
+            self.n_bytes -= oldest.n_bytes;
+        }
+    }
+
+    /// A response by its id.
+    pub(crate) fn response(&self, id: &str) -> Option<&Value> {
+        self.entry(id).map(|entry| &entry.response)
+    }
+
+    fn entry(&self, id: &str) -> Option<&Entry> {
+        self.entries.iter().rev().find(|entry| entry.id == id)
+    }
+
+    fn item(&self, id: &str) -> Option<&Value> {
+        let items = self.entries.iter().rev().flat_map(|entry| entry.items.iter().rev());
+        items.into_iter().find(|item| item["id"] == id)
+    }
+
+    /// Replaces the references of a request by what they refer to, and returns its input items.
+    pub(crate) fn resolve(&self, body: &mut Value) -> Result<Vec<Value>, ApiError> {
+        let mut items = match body.get("previous_response_id").and_then(Value::as_str) {
+            None => Vec::new(),
+            Some(id) => self.entry(id).ok_or_else(|| gone("response", id))?.items.clone(),
+        };
+        match body.get_mut("input").map(Value::take) {
+            Some(Value::String(text)) => {
+                items.push(json!({ "type": "message", "role": "user", "content": text }));
+            }
+            Some(Value::Array(input)) => {
+                for item in input {
+                    let is_reference = item["type"] == "item_reference";
+                    match item["id"].as_str().filter(|_| is_reference) {
+                        Some(id) => {
+                            items.push(self.item(id).ok_or_else(|| gone("item", id))?.clone());
+                        }
+                        None => items.push(item),
+                    }
+                }
+            }
+            // The conversion says what is wrong with anything else.
+            Some(other) => {
+                body["input"] = other;
+                return Ok(items);
+            }
+            None => return Ok(items),
+        }
+        body["input"] = Value::Array(items.clone());
+        if let Some(body) = body.as_object_mut() {
+            body.shift_remove("previous_response_id");
+        }
+        Ok(items)
+    }
+}
+
+fn gone(what: &str, id: &str) -> ApiError {
+    let message = format!(
+        "{what} {id} is not known here: it was never made by this server, or is too long ago; send \
+         the conversation itself"
+    );
+    ApiError::new(Kind::NotFound, Family::OpenAi, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(id: &str) -> Value {
+        json!({ "id": id, "output": [{ "type": "message", "id": format!("{id}_0"), "role": "assistant" }] })
+    }
+
+    #[test]
+    fn references_become_items() {
+        let mut stored = StoredResponses::default();
+        let mut first = json!({ "input": "hello" });
+        let input = stored.resolve(&mut first).expect("no references");
+        stored.store(input, response("resp_1"));
+        let mut second = json!({ "previous_response_id": "resp_1", "input": "and then?" });
+        stored.resolve(&mut second).expect("it is stored");
+        let said = |text| json!({ "type": "message", "role": "user", "content": text });
+        let answer = response("resp_1")["output"][0].clone();
+        assert_eq!(second, json!({ "input": [said("hello"), answer, said("and then?")] }));
+        let mut third = json!({ "input": [{ "type": "item_reference", "id": "resp_1_0" }] });
+        stored.resolve(&mut third).expect("it is stored");
+        assert_eq!(third["input"], json!([answer]));
+        let mut unknown = json!({ "input": [{ "type": "item_reference", "id": "x" }] });
+        assert_eq!(stored.resolve(&mut unknown).expect_err("never made").kind, Kind::NotFound);
+    }
+
+    #[test]
+    fn old_responses_go() {
+        let mut stored = StoredResponses::default();
+        let large = "x".repeat(MAX_BYTES / 4);
+        for i in 0..6 {
+            let input = vec![json!({ "type": "message", "role": "user", "content": large })];
+            stored.store(input, response(&format!("resp_{i}")));
+        }
+        assert!(stored.n_bytes <= MAX_BYTES);
+        assert!(stored.response("resp_0").is_none());
+        assert!(stored.response("resp_5").is_some());
+    }
+}
