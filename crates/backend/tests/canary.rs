@@ -553,9 +553,9 @@ fn wrong_attention_fails() {
 
 #[test]
 fn wrong_experts_fail() {
-    check(&[C::ScaleForgotten], Group::Experts, &["route", "routed_experts"]);
+    check(&[C::ScaleForgotten], Group::Experts, &["route", "routed_experts", "all_experts"]);
     let changes = &[C::ClampForgotten, C::SharedReplacesSum];
-    check(changes, Group::Experts, &["routed_experts", "shared_expert"]);
+    check(changes, Group::Experts, &["routed_experts", "shared_expert", "all_experts"]);
 }
 
 /// What depends on the batch only in its last bits is within the limits, and not invariant.

@@ -11,6 +11,7 @@ use engine::BackendChoice;
 use crate::bench::BenchArgs;
 use crate::convert::ConvertArgs;
 use crate::quantize::QuantizeArgs;
+use crate::serve::ServeArgs;
 
 /// DeepSeek V4 Flash inference: a private coding-agent backend in one binary.
 #[derive(Debug, Parser)]
@@ -33,6 +34,10 @@ pub(crate) enum Command {
     /// error. Reasoning comes before the answer: grey on a terminal; as the model writes it, up to
     /// `</think>`, where the output goes elsewhere. Ctrl-C ends the answer.
     Run(RunArgs),
+    /// Serve the OpenAI and Anthropic APIs over HTTP.
+    ///
+    /// Ends with Ctrl-C. Streams begin at once and show signs of life while a prompt is read.
+    Serve(ServeArgs),
     /// Show what a model file is and what it costs to run.
     Inspect(InspectArgs),
     /// Turn text on standard input into token ids.

@@ -44,3 +44,13 @@ pub(crate) fn open_or_tiny(model: Option<&Path>) -> Result<ModelFile> {
     .context("cannot write to standard error")?;
     open(Path::new(TINY))
 }
+
+/// What a model is called by servers: its file's name without the ending, or the built-in one's.
+pub(crate) fn name(model: Option<&Path>) -> String {
+    match model {
+        Some(path) if path != Path::new(TINY) => {
+            path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+        }
+        _ => "ironstar-tiny".to_owned(),
+    }
+}

@@ -152,6 +152,8 @@ impl Service {
 /// # Errors
 /// If the runtime does not start or the listener fails.
 pub fn serve(listener: TcpListener, service: Service) -> io::Result<()> {
+    // Fails if the process logs already, which is as well.
+    let _ = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false).try_init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         listener.set_nonblocking(true)?;

@@ -229,7 +229,8 @@ impl Block<'_> {
         best
     }
 
-    /// Each group's integers next to its own line, with the least error.
+    /// Each group's integers next to its own line, or zeros, with the least error: where the steps
+    /// are the smallest that F16 has, nothing is nearer to a tiny weight than zero.
     fn choose(&self, lines: &[Line; MAX_GROUPS], steps: Steps) -> Trial {
         let mut trial = Trial { steps, groups: [(0, 0); MAX_GROUPS], error: 0.0 };
         for (g, line) in lines.iter().enumerate().take(self.n_groups()) {
@@ -238,7 +239,7 @@ impl Block<'_> {
                 nearest(multiple.min(self.shape.max_scale)) as i32
             };
             let (scale, min) = (at(line.scale, steps.d), at(line.min, steps.dmin));
-            let mut least = f32::INFINITY;
+            let mut least = self.error(g, Line::default());
             for scale in around(scale, self.shape.max_scale) {
                 for min in around(min, self.shape.max_scale) {
                     let error = self.error(g, steps.line((scale, min)));

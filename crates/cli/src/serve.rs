@@ -1,0 +1,109 @@
+//! `serve`: the model behind HTTP.
+
+use std::io::{self, Write as _};
+use std::net::{IpAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use chat::Dialect;
+use clap::Args;
+use engine::{Machine, Scheduler, SchedulerOptions, default_context};
+use indicatif::HumanBytes;
+use server::{ApiKeys, Service, ServiceOptions};
+
+use crate::args::{BackendArgs, positive};
+use crate::models;
+use crate::run::load;
+use crate::settings::load_options;
+
+/// Silence after which a stream sends a sign of life: clients give up after a minute or more, and
+/// proxies between them sooner.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Model file (GGUF); the default is `tiny`, which is built in.
+    #[arg(short, long, value_name = "MODEL")]
+    model: Option<PathBuf>,
+
+    #[command(flatten)]
+    backend: BackendArgs,
+
+    /// Address to listen on. Others than this machine reach it only if you name one of its own;
+    /// give keys then.
+    #[arg(long, value_name = "H", default_value = "127.0.0.1")]
+    host: IpAddr,
+
+    /// Port to listen on; 0 takes any that is free.
+    #[arg(short, long, value_name = "P", default_value_t = 8000)]
+    port: u16,
+
+    /// Tokens of a conversation, answers included [default: 32768, or what the model knows].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    ctx: Option<usize>,
+
+    /// Conversations that are held and answered at once.
+    #[arg(long, value_name = "N", value_parser = positive, default_value = "4")]
+    slots: usize,
+
+    /// Requests that may wait for a slot; past them, clients are told to come back.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    queue: usize,
+
+    /// A key that requests must carry; may be given several times.
+    #[arg(long, value_name = "K", env = "IRONSTAR_API_KEY", hide_env_values = true)]
+    api_key: Vec<String>,
+
+    /// Let pages of other origins use the server.
+    #[arg(long)]
+    cors: bool,
+
+    /// Prompt dialect [default: what the file says].
+    #[arg(long, value_name = "D")]
+    prompt_format: Option<Dialect>,
+}
+
+pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
+    // Before the model, which takes its time: a port that is taken is known at once.
+    let listener = TcpListener::bind((args.host, args.port))
+        .with_context(|| format!("cannot listen on {}:{}", args.host, args.port))?;
+    let address = listener.local_addr().context("cannot tell the port")?;
+    let file = models::open_or_tiny(args.model.as_deref())?;
+    let geometry = file.geometry()?;
+    let tokenizer = file.tokenizer()?;
+    let context = args.ctx.unwrap_or_else(|| default_context(&geometry));
+    let options = load_options(&args.backend);
+    let mut stderr = io::stderr();
+    let told = "cannot write to standard error";
+    if let Some(machine) = Machine::now() {
+        let plan = file.plan_memory(&options, context, args.slots, &machine)?;
+        let beside = HumanBytes(plan.total_bytes());
+        writeln!(stderr, "memory beside the weights: {beside} for {} x {context} tokens", args.slots)
+            .context(told)?;
+    }
+    let sampling = file.sampling()?;
+    let dialect = args.prompt_format.unwrap_or_else(|| file.dialect().0);
+    let model = load(&file, &options)?;
+    let scheduler = Scheduler::start(
+        model,
+        tokenizer.eos(),
+        SchedulerOptions { n_slots: args.slots, context, max_queued: args.queue },
+    )?;
+    let service = Service::new(
+        scheduler,
+        tokenizer,
+        ServiceOptions {
+            model_name: models::name(args.model.as_deref()),
+            context,
+            dialect,
+            sampling,
+            keys: ApiKeys::new(&args.api_key),
+            cors: args.cors,
+            keep_alive: KEEP_ALIVE,
+        },
+    );
+    writeln!(stderr, "listening on http://{address} (OpenAI base URL http://{address}/v1)")
+        .context(told)?;
+    server::serve(listener, service).context("the server stopped")
+}
