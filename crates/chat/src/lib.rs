@@ -13,6 +13,7 @@
 
 mod dialect;
 mod error;
+mod grammar;
 mod parse;
 mod prompt;
 mod request;
@@ -23,6 +24,9 @@ pub use deepseek_recipe_core;
 
 pub use dialect::{Dialect, Effort, Thinking};
 pub use error::{Error, Result};
+pub use grammar::{
+    AnswerFormat, AnswerRules, AnswerStart, Grammars, Guide, TokenBits, ToolRule, ToolRules,
+};
 pub use parse::{Output, OutputStart, ToolCall, parse_text, parse_tokens};
 pub use prompt::{Prompt, Segment, render, render_chat};
 pub use request::{
