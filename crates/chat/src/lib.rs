@@ -18,6 +18,7 @@ mod parse;
 mod prompt;
 mod request;
 mod tokenizer;
+mod wishes;
 
 pub use deepseek_recipe;
 pub use deepseek_recipe_core;
@@ -29,7 +30,6 @@ pub use grammar::{
 };
 pub use parse::{Output, OutputStart, ToolCall, parse_text, parse_tokens};
 pub use prompt::{Prompt, Segment, render, render_chat};
-pub use request::{
-    Api, RenderedRequest, Sampling, convert_request, convert_value, render_request,
-};
+pub use request::{Api, RenderedRequest, Sampling, convert_request, convert_value, render_request};
 pub use tokenizer::{PromptTokens, StreamDecoder, Tokenizer, Vocabulary};
+pub use wishes::convert_with_rules;

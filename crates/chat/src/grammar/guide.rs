@@ -36,11 +36,7 @@ impl Stage {
 }
 
 impl Guide {
-    pub(super) fn new(
-        grammars: &Grammars,
-        start: AnswerStart,
-        compiled: Compiled,
-    ) -> Self {
+    pub(super) fn new(grammars: &Grammars, start: AnswerStart, compiled: Compiled) -> Self {
         let Compiled { mut whole, in_block } = compiled;
         let stage = match start {
             AnswerStart::Reasoning => Stage::Reasoning,
@@ -68,8 +64,8 @@ impl Guide {
             Stage::Reasoning if self.whole.is_some() => Ok(Some(self.all_but_eos.to_vec())),
             Stage::Reasoning | Stage::Text => Ok(None),
             Stage::Ruled(matcher) => {
-                let bits = matcher.compute_mask_or_eos().map_err(|error| {
-                    Error::Grammar { problem: first_sentence(&error.to_string()) }
+                let bits = matcher.compute_mask_or_eos().map_err(|error| Error::Grammar {
+                    problem: first_sentence(&error.to_string()),
                 })?;
                 Ok(Some(bits.as_slice().to_vec()))
             }
@@ -82,9 +78,9 @@ impl Guide {
     /// If it was not allowed.
     pub fn accept(&mut self, token: u32) -> Result<()> {
         if let Stage::Ruled(matcher) = &mut self.stage {
-            return matcher.consume_token(token).map_err(|error| {
-                Error::Grammar { problem: first_sentence(&error.to_string()) }
-            });
+            return matcher
+                .consume_token(token)
+                .map_err(|error| Error::Grammar { problem: first_sentence(&error.to_string()) });
         }
         let opens_block = token == self.control.dsml && self.after_angle;
         self.after_angle = self.tokenizer.token_bytes(token).ends_with(b"<");

@@ -294,7 +294,8 @@ mod tests {
 
     #[test]
     fn a_reference_to_itself_ends() {
-        let schema = json!({ "type": "object", "properties": { "x": { "$ref": "#/properties/x" } } });
+        let schema =
+            json!({ "type": "object", "properties": { "x": { "$ref": "#/properties/x" } } });
         let value = Parameters::of(&schema).named.remove(0).value;
         assert_eq!(value.text, Some(Text::Free));
     }

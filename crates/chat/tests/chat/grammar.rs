@@ -4,8 +4,8 @@
 use std::sync::{Arc, OnceLock};
 
 use chat::{
-    AnswerFormat, AnswerRules, AnswerStart, Error, Grammars, Guide, OutputStart, Tokenizer, ToolRule,
-    ToolRules, parse_tokens,
+    AnswerFormat, AnswerRules, AnswerStart, Error, Grammars, Guide, OutputStart, Tokenizer,
+    ToolRule, ToolRules, parse_tokens,
 };
 use serde_json::{Value, json};
 
@@ -179,9 +179,7 @@ fn required_calls_are_valid_whatever_is_drawn(world: &World) {
 
 fn a_block_may_begin_behind_the_prompts_opening_tag(world: &World) {
     let answer = (0..20)
-        .find_map(|seed| {
-            world.answer(&rules(AnswerStart::ToolCalls, true, false), seed, 3_000)
-        })
+        .find_map(|seed| world.answer(&rules(AnswerStart::ToolCalls, true, false), seed, 3_000))
         .expect("one of them ends");
     let opener = world.tokenizer.encode("\n\n<｜DSML｜tool_calls>\n");
     let whole = [opener, answer].concat();
@@ -222,7 +220,8 @@ fn text_and_reasoning_are_free_until_a_block_begins(world: &World) {
 }
 
 fn what_the_schema_does_not_have_is_refused(world: &World) {
-    let block = |rest: &str| format!("</think>\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"{rest}");
+    let block =
+        |rest: &str| format!("</think>\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"{rest}");
     let wrong = [
         // Another tool, another parameter, another type, the wrong kind of value.
         "rm\">\n",
