@@ -14,7 +14,7 @@ use chat::deepseek_recipe::anthropic::MessagesRequest;
 use chat::deepseek_recipe::request::{ConversationRequest, ProtocolRequest};
 use chat::deepseek_recipe::response::{Accumulate as _, ProtocolResponse};
 use chat::deepseek_recipe::stream::{ChunkGenerator, StreamError, StreamProcessor};
-use chat::{Api, convert_with_rules, render};
+use chat::{Api, Listener, convert_with_rules, render, tell_cut_call};
 use engine::{CancelToken, Constraint, Job};
 use futures::{Stream, StreamExt as _};
 use serde_json::{Value, json};
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use crate::endpoint::Endpoint;
 use crate::error::{ApiError, Family, Kind};
 use crate::events::{Failure, Updates, inference};
+use crate::replay::Told;
 use crate::sampling::sample_params;
 use crate::service::Service;
 
@@ -52,11 +53,18 @@ pub(crate) async fn answer<E: Endpoint>(
     let updates = Updates::of(service.scheduler(), job(&service, &mut asked)?, E::FAMILY)?;
     let id = format!("{}{}", E::ID_PREFIX, uuid::Uuid::new_v4().simple());
     let failure = Failure::default();
+    let told = Told::new(&service, &asked.prompt);
     let generator = E::chunk_generator(&asked.request, id.clone(), asked.model.clone());
+    let generator = Listener::new(generator, told.at_end());
     let chunks = StreamProcessor::new(generator, asked.request.parsing_options.clone())
         .with_tokenizer(std::sync::Arc::clone(service.tokenizer()))
-        .into_protocol_stream(inference(updates, asked.prompt.len(), E::FAMILY, failure.clone()));
-    let reply = Reply::<E> { service, id, asked, failure, response: None };
+        .into_protocol_stream(told.listen(inference(
+            updates,
+            asked.prompt.len(),
+            E::FAMILY,
+            failure.clone(),
+        )));
+    let reply = Reply::<E> { service, id, asked, failure, told, response: None };
     if reply.asked.request.stream {
         Ok(reply.stream(Box::pin(chunks)))
     } else {
@@ -111,7 +119,8 @@ fn convert<E: Endpoint>(service: &Service, body: &[u8]) -> Result<Asked, ApiErro
     let (request, rules) = convert_with_rules::<E>(E::API, body.clone()).map_err(refused)?;
     let constraint = service.forms().constraint(service.tokenizer(), &rules).map_err(refused)?;
     let prompt = render(service.options().dialect, &request.conversation).map_err(refused)?;
-    let prompt = prompt.encode(service.tokenizer()).map_err(refused)?;
+    let prompt = service.turns().encode(service.tokenizer(), &prompt, &request.conversation);
+    let prompt = prompt.map_err(refused)?;
     Ok(Asked { request, prompt, constraint, body, items, model })
 }
 
@@ -142,6 +151,7 @@ struct Reply<E: Endpoint> {
     id: String,
     asked: Asked,
     failure: Failure,
+    told: Told,
     /// All chunks so far, put together.
     response: Option<E::Response>,
 }
@@ -192,8 +202,11 @@ impl<E: Endpoint> Reply<E> {
             return Err(error);
         }
         self.store();
-        match self.response {
-            Some(response) => Ok(Json(response).into_response()),
+        match self.response.map(|response| serde_json::to_value(response).unwrap_or_default()) {
+            Some(mut response) => {
+                tell_cut_call(E::API, &self.told.said(), &mut response);
+                Ok(Json(response).into_response())
+            }
             None => Err(ApiError::new(Kind::Internal, E::FAMILY, "the answer has no beginning")),
         }
     }

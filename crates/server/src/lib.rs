@@ -19,6 +19,7 @@ mod constraint;
 mod endpoint;
 mod error;
 mod events;
+mod replay;
 mod sampling;
 mod service;
 mod status;

@@ -22,6 +22,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 use crate::access::{self, ApiKeys};
 use crate::constraint::Forms;
 use crate::error::{ApiError, Family, Kind};
+use crate::replay::Turns;
 use crate::stored::StoredResponses;
 use crate::{answer, completions, status};
 
@@ -55,6 +56,7 @@ struct Shared {
     forms: Forms,
     options: ServiceOptions,
     stored: Mutex<StoredResponses>,
+    turns: Turns,
     started: Instant,
 }
 
@@ -73,6 +75,7 @@ impl Service {
             forms,
             options,
             stored: Mutex::default(),
+            turns: Turns::default(),
             started: Instant::now(),
         }))
     }
@@ -104,6 +107,11 @@ impl Service {
     pub(crate) fn stored(&self) -> MutexGuard<'_, StoredResponses> {
         // Whoever panicked with it left whole entries.
         self.0.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last answers, as they were drawn.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     fn router(&self) -> Router {

@@ -3,5 +3,6 @@
 //! Oracle: the crate `jsonschema`.
 
 mod formats;
+mod replay;
 mod service;
 mod tools;
