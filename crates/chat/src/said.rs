@@ -95,6 +95,8 @@ impl<G, F> Listener<G, F> {
         if let Some(call) = last
             && by_itself
             && !self.is_unnamed
+            // An object that has only been opened had something coming.
+            && call.arguments != "{"
             && is_object(&format!("{}}}", call.arguments))
         {
             *reason = FinishReason::ToolCalls;

@@ -53,145 +53,126 @@ fn ended(reply: &Value) -> bool {
     !["length", "max_tokens", "incomplete"].iter().any(|cut| reason == cut)
 }
 
+fn chat_tools() -> Value {
+    json!([{ "type": "function", "function": {
+        "name": "look", "description": "Looks.", "parameters": parameters() } }])
+}
+
+/// A chat with an answer in it, and what is said next: the results of its calls, or a question.
+fn go_on(body: &Value, message: &Value) -> Value {
+    let mut body = body.clone();
+    let messages = body["messages"].as_array_mut().expect("a list");
+    messages.push(message.clone());
+    let calls = message["tool_calls"].as_array().cloned().unwrap_or_default();
+    for call in &calls {
+        messages.push(json!({ "role": "tool", "tool_call_id": call["id"], "content": "ok" }));
+    }
+    if calls.is_empty() {
+        messages.push(json!({ "role": "user", "content": "And now?" }));
+    }
+    body["max_tokens"] = 8.into();
+    body["tool_choice"] = "auto".into();
+    body
+}
+
 #[test]
 fn calls_of_chat() {
-    for (seed, thinking) in [(1, "disabled"), (2, "disabled"), (3, "enabled"), (4, "enabled")] {
-        let tools = json!([{ "type": "function", "function": {
-            "name": "look", "description": "Looks.", "parameters": parameters() } }]);
-        let mut body = json!({
+    for (seed, thinking, keeps_reasoning) in
+        [(1, "disabled", false), (3, "enabled", true), (4, "enabled", false)]
+    {
+        let choice = if thinking == "enabled" { "required" } else { "auto" };
+        let body = json!({
             "messages": [{ "role": "user", "content": format!("Look around, {seed}.") }],
-            "tools": tools, "tool_choice": if thinking == "enabled" { "required" } else { "auto" },
-            "seed": seed, "temperature": 1.5, "max_tokens": 1200, "thinking": { "type": thinking },
+            "tools": chat_tools(), "tool_choice": choice, "seed": seed, "temperature": 1.5,
+            "max_tokens": 1200, "thinking": { "type": thinking },
         });
-        if thinking == "disabled" {
-            // Forced without being in the prompt, so that the second prompt may be free.
-            body["tool_choice"] = json!({ "type": "allowed_tools", "allowed_tools": {
-                "mode": "auto", "tools": [{ "type": "function", "function": { "name": "look" } }] } });
-        }
         let first = ask("/v1/chat/completions", &body);
         if !ended(&first) {
             continue;
         }
-        let message = first.pointer("/choices/0/message").expect("a message").clone();
-        for keeps_reasoning in [true, false] {
-            let mut sent = message.clone();
-            if !keeps_reasoning {
-                sent.as_object_mut().expect("an object").remove("reasoning_content");
-            }
-            let mut body = body.clone();
-            let calls = sent["tool_calls"].as_array().cloned().unwrap_or_default();
-            let messages = body["messages"].as_array_mut().expect("a list");
-            messages.push(sent);
-            for call in &calls {
-                messages
-                    .push(json!({ "role": "tool", "tool_call_id": call["id"], "content": "ok" }));
-            }
-            if calls.is_empty() {
-                messages.push(json!({ "role": "user", "content": "And now?" }));
-            }
-            body["max_tokens"] = 8.into();
-            let second = ask("/v1/chat/completions", &body);
-            check(&first, &second, &format!("{thinking}, {seed}, {keeps_reasoning}"));
+        let mut message = first.pointer("/choices/0/message").expect("a message").clone();
+        if !keeps_reasoning {
+            message.as_object_mut().expect("an object").remove("reasoning_content");
         }
+        let second = ask("/v1/chat/completions", &go_on(&body, &message));
+        check(&first, &second, &format!("{thinking}, {seed}, {keeps_reasoning}"));
     }
 }
 
 #[test]
-fn forced_calls_of_all_apis() {
-    for seed in 0..4 {
-        let tools = json!([{ "type": "function", "function": {
-            "name": "look", "description": "Looks.", "parameters": parameters() } }]);
-        let mut body = json!({
+fn forced_calls_of_chat() {
+    for seed in 0..3 {
+        let body = json!({
             "messages": [{ "role": "user", "content": format!("Look around {seed} times.") }],
-            "tools": tools, "tool_choice": "required", "seed": seed, "temperature": 2.0,
+            "tools": chat_tools(), "tool_choice": "required", "seed": seed, "temperature": 2.0,
             "max_tokens": 900, "thinking": { "type": "disabled" },
         });
         let first = ask("/v1/chat/completions", &body);
-        if !ended(&first) {
-            continue;
+        if ended(&first) {
+            let message = first.pointer("/choices/0/message").expect("a message");
+            check(&first, &ask("/v1/chat/completions", &go_on(&body, message)), "chat");
         }
-        let message = first.pointer("/choices/0/message").expect("a message").clone();
-        let calls = message["tool_calls"].as_array().expect("it had to").clone();
-        let messages = body["messages"].as_array_mut().expect("a list");
-        messages.push(message);
-        for call in calls {
-            messages.push(json!({ "role": "tool", "tool_call_id": call["id"], "content": "ok" }));
-        }
-        body["max_tokens"] = 8.into();
-        body["tool_choice"] = "auto".into();
-        let second = ask("/v1/chat/completions", &body);
-        check(&first, &second, "chat");
     }
-    let tools = json!([{ "name": "look", "description": "Looks.", "input_schema": parameters() }]);
-    let mut body = json!({
-        "messages": [{ "role": "user", "content": "Look around, please." }],
-        "tools": tools, "tool_choice": { "type": "any" }, "max_tokens": 900, "temperature": 1.0,
-        "thinking": { "type": "disabled" },
-    });
-    let first = ask("/v1/messages", &body);
-    let results: Vec<Value> = first["content"]
-        .as_array()
-        .expect("blocks")
-        .iter()
-        .filter(|block| block["type"] == "tool_use")
-        .map(|block| json!({ "type": "tool_result", "tool_use_id": block["id"], "content": "ok" }))
-        .collect();
-    let messages = body["messages"].as_array_mut().expect("a list");
-    messages.push(json!({ "role": "assistant", "content": first["content"] }));
-    messages.push(json!({ "role": "user", "content": results }));
-    body["max_tokens"] = 8.into();
-    check(&first, &ask("/v1/messages", &body), "messages");
+}
 
-    let tools = json!([{ "type": "function", "name": "look", "description": "Looks.",
-        "parameters": parameters(), "strict": false }]);
-    let mut body = json!({
-        "input": [{ "role": "user", "content": "Look around, will you?" }], "tools": tools,
-        "tool_choice": "required", "max_output_tokens": 900, "temperature": 1.0,
-        "reasoning": { "effort": "none" },
-    });
-    let first = ask("/v1/responses", &body);
-    let output = first["output"].as_array().expect("items").clone();
-    let input = body["input"].as_array_mut().expect("a list");
-    input.extend(output.iter().cloned());
-    for call in output.iter().filter(|item| item["type"] == "function_call") {
-        input.push(json!({ "type": "function_call_output", "call_id": call["call_id"],
-            "output": "ok" }));
+/// A conversation of the Messages API with an answer in it, and what is said next.
+fn go_on_messages(body: &mut Value, first: &Value) {
+    let blocks = first["content"].as_array().expect("blocks");
+    let calls = blocks.iter().filter(|block| block["type"] == "tool_use");
+    let results = calls
+        .map(|block| json!({ "type": "tool_result", "tool_use_id": block["id"], "content": "ok" }));
+    let mut next: Vec<Value> = results.collect();
+    if next.is_empty() {
+        next.push(json!({ "type": "text", "text": "And now?" }));
     }
-    body["max_output_tokens"] = 8.into();
-    body["tool_choice"] = "auto".into();
-    check(&first, &ask("/v1/responses", &body), "responses");
+    let messages = body["messages"].as_array_mut().expect("a list");
+    messages.push(json!({ "role": "assistant", "content": blocks }));
+    messages.push(json!({ "role": "user", "content": next }));
+    body["max_tokens"] = 8.into();
 }
 
 #[test]
-fn reasoning_of_all_apis_stays_where_tools_are() {
+fn calls_of_messages() {
     let tools = json!([{ "name": "look", "description": "Looks.", "input_schema": parameters() }]);
-    let mut body = json!({
-        "messages": [{ "role": "user", "content": "How do I start the server?" }],
-        "tools": tools, "max_tokens": 900, "thinking": { "type": "enabled", "budget_tokens": 1024 },
-    });
-    let first = ask("/v1/messages", &body);
-    assert!(ended(&first), "{first}");
-    let messages = body["messages"].as_array_mut().expect("a list");
-    messages.push(json!({ "role": "assistant", "content": first["content"] }));
-    let has_calls = first["stop_reason"] == "tool_use";
-    assert!(!has_calls, "it knows the answer: {first}");
-    messages.push(json!({ "role": "user", "content": "And how do I stop it?" }));
-    body["max_tokens"] = 8.into();
-    check(&first, &ask("/v1/messages", &body), "messages");
+    for thinking in ["disabled", "enabled"] {
+        let mut body = json!({
+            "messages": [{ "role": "user", "content": format!("Look around, {thinking}.") }],
+            "tools": tools, "tool_choice": { "type": "any" }, "max_tokens": 1200,
+            "thinking": { "type": thinking },
+        });
+        let first = ask("/v1/messages", &body);
+        if ended(&first) {
+            go_on_messages(&mut body, &first);
+            check(&first, &ask("/v1/messages", &body), thinking);
+        }
+    }
+}
 
+#[test]
+fn calls_of_responses() {
     let tools = json!([{ "type": "function", "name": "look", "description": "Looks.",
         "parameters": parameters(), "strict": false }]);
-    let mut body = json!({
-        "input": [{ "role": "user", "content": "How do I start the server?" }], "tools": tools,
-        "max_output_tokens": 900,
-    });
-    let first = ask("/v1/responses", &body);
-    assert!(ended(&first), "{first}");
-    let input = body["input"].as_array_mut().expect("a list");
-    input.extend(first["output"].as_array().expect("items").iter().cloned());
-    input.push(json!({ "role": "user", "content": "And how do I stop it?" }));
-    body["max_output_tokens"] = 8.into();
-    check(&first, &ask("/v1/responses", &body), "responses");
+    for effort in ["none", "low"] {
+        let mut body = json!({
+            "input": [{ "role": "user", "content": format!("Look around, {effort}.") }],
+            "tools": tools, "tool_choice": "required", "max_output_tokens": 1200,
+            "reasoning": { "effort": effort },
+        });
+        let first = ask("/v1/responses", &body);
+        if !ended(&first) {
+            continue;
+        }
+        let output = first["output"].as_array().expect("items").clone();
+        let input = body["input"].as_array_mut().expect("a list");
+        input.extend(output.iter().cloned());
+        for call in output.iter().filter(|item| item["type"] == "function_call") {
+            input.push(json!({ "type": "function_call_output", "call_id": call["call_id"],
+                "output": "ok" }));
+        }
+        body["max_output_tokens"] = 8.into();
+        body["tool_choice"] = "auto".into();
+        check(&first, &ask("/v1/responses", &body), effort);
+    }
 }
 
 #[test]
@@ -212,23 +193,15 @@ fn text_is_the_same_tokens_again() {
 
 #[test]
 fn a_call_that_was_changed_is_not_the_one_that_was_drawn() {
-    let tools = json!([{ "type": "function", "function": {
-        "name": "look", "description": "Looks.", "parameters": parameters() } }]);
-    let mut body = json!({
-        "messages": [{ "role": "user", "content": "Look around once more." }], "tools": tools,
-        "tool_choice": "required", "parallel_tool_calls": false, "seed": 7, "temperature": 2.0,
-        "max_tokens": 900, "thinking": { "type": "disabled" },
+    let body = json!({
+        "messages": [{ "role": "user", "content": "Look around once more." }],
+        "tools": chat_tools(), "tool_choice": "required", "parallel_tool_calls": false, "seed": 7,
+        "temperature": 2.0, "max_tokens": 900, "thinking": { "type": "disabled" },
     });
     let first = ask("/v1/chat/completions", &body);
     let mut message = first.pointer("/choices/0/message").expect("a message").clone();
-    let id = message["tool_calls"][0]["id"].clone();
     message["tool_calls"][0]["function"]["arguments"] = r#"{"place":"here","marks":[]}"#.into();
-    let messages = body["messages"].as_array_mut().expect("a list");
-    messages.push(message);
-    messages.push(json!({ "role": "tool", "tool_call_id": id, "content": "ok" }));
-    body["max_tokens"] = 8.into();
-    body["tool_choice"] = "auto".into();
-    let second = ask("/v1/chat/completions", &body);
+    let second = ask("/v1/chat/completions", &go_on(&body, &message));
     let (prompt, answer, _) = usage(&first);
     let (_, _, cached) = usage(&second);
     assert!(cached < prompt + answer - 1, "{cached} of {prompt} + {answer}");

@@ -46,7 +46,7 @@ fn check_chat(choice: &Value) -> Vec<String> {
 
 #[test]
 fn required_calls_are_valid_at_any_seed() {
-    for seed in 0..8 {
+    for seed in 0..5 {
         let body = json!({
             "messages": messages(), "tools": chat_tools(), "tool_choice": "required",
             "parallel_tool_calls": false, "seed": seed, "temperature": 2.0, "max_tokens": 500,
