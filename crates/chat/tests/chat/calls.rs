@@ -123,6 +123,8 @@ fn check_cut(whole: &Got, cut: &Got, reason: InferenceFinishReason, context: &st
         }
         // A mended call has an end that the whole one does not have there.
         let told = call.arguments.strip_suffix('}').unwrap_or(&call.arguments);
+        // Nor can a closing tag that has only begun be told from text.
+        let told = if cut.said.is_cut { told.trim_end_matches(['/', '<']) } else { told };
         assert!(known[i].arguments.starts_with(told), "{call:?}: {context}");
         if call.arguments == "{}" {
             assert_eq!(known[i].arguments, "{}", "{context}");
