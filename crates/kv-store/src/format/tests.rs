@@ -1,3 +1,5 @@
+//! An oracle of the format written again by hand, and every way in which a file can be wrong.
+
 use super::*;
 
 const FP: Fingerprint = Fingerprint([7; 32]);

@@ -20,7 +20,9 @@ pub(crate) fn tokens(seed: u32, n_shared: usize, n_blocks: usize) -> Vec<u32> {
 /// Bytes that nobody else than the tokens could lead to.
 pub(crate) fn payload(what: &str, tokens: &[u32], n_bytes: usize) -> Vec<u8> {
     let mut hasher = blake3::Hasher::new_derive_key(what);
-    tokens.iter().for_each(|token| _ = hasher.update(&token.to_le_bytes()));
+    for token in tokens {
+        hasher.update(&token.to_le_bytes());
+    }
     let mut bytes = vec![0; n_bytes];
     hasher.finalize_xof().fill(&mut bytes);
     bytes
