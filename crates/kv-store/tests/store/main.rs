@@ -3,4 +3,7 @@
 //! Payloads here are a function of the tokens before them, so that a wrong hit cannot hide.
 
 mod conversation;
+mod damage;
+mod disk;
+mod faults;
 mod saving;
