@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::format::{Encoded, EntryHead, Name, Part};
+use crate::format::{Encoded, EntryHead, Name, Part, uncompressed_bytes};
 use crate::{BlockId, Directory, SaveError};
 
 /// So much is written and synced together, under one hold of the lock.
@@ -36,6 +36,13 @@ pub(crate) struct NewEntry {
     pub(crate) name: Name,
     pub(crate) head: EntryHead,
     pub(crate) payload: Vec<u8>,
+}
+
+impl NewEntry {
+    /// Bytes of its file if it is not compressed.
+    pub(crate) fn n_bytes(&self) -> u64 {
+        uncompressed_bytes(self.head.tokens.len(), self.payload.len())
+    }
 }
 
 /// A queue between any number of savers and one writer.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::directory::Counters;
-use crate::format::{EntryHead, FrontierKind, MAX_BLOCK_TOKENS, Name, uncompressed_bytes};
+use crate::format::{EntryHead, FrontierKind, MAX_BLOCK_TOKENS, Name};
 use crate::queue::{Job, NewEntry, Queue, SaveJob};
 use crate::restore::Hit;
 use crate::{
@@ -216,8 +216,7 @@ impl Store {
             return refused(SaveError::ReadOnly);
         }
         let (entries, pinned) = inner.entries(save);
-        let bytes = |payload: &[u8]| uncompressed_bytes(inner.block_tokens, payload.len());
-        let n_bytes = entries.iter().map(|entry| bytes(&entry.payload)).sum();
+        let n_bytes = entries.iter().map(NewEntry::n_bytes).sum();
         let budget_bytes = inner.directory.options().budget_bytes;
         if n_bytes > budget_bytes {
             return refused(SaveError::TooLarge { bytes: n_bytes, budget_bytes });

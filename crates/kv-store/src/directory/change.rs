@@ -40,27 +40,34 @@ impl Directory {
         work()
     }
 
+    /// Takes the lock. Who waits for it holds `turn` meanwhile, which all have to pass, so that one
+    /// who writes without a pause lets others in between.
     fn lock(&self) -> Result<Box<dyn Lock>, SaveError> {
         if self.state().is_read_only {
             return Err(SaveError::ReadOnly);
         }
         let deadline = Instant::now() + LOCK_PATIENCE;
+        let _turn = self.lock_file(&self.paths.turn, deadline)?;
+        self.lock_file(&self.paths.lock, deadline)
+    }
+
+    fn lock_file(&self, path: &Path, deadline: Instant) -> Result<Box<dyn Lock>, SaveError> {
         let mut may_make = true;
         loop {
-            match self.io.try_lock(&self.paths.lock) {
+            match self.io.try_lock(path) {
+                Ok(Some(lock)) => return Ok(lock),
+                Ok(None) if Instant::now() >= deadline => return Err(SaveError::Busy),
+                Ok(None) => std::thread::sleep(LOCK_PAUSE),
                 // Someone has removed the directory.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && may_make => {
                     may_make = false;
                     self.make_dirs().map_err(|error| failed(&self.paths.root, error))?;
                 }
-                Ok(Some(lock)) => return Ok(lock),
-                Ok(None) if Instant::now() >= deadline => return Err(SaveError::Busy),
-                Ok(None) => std::thread::sleep(LOCK_PAUSE),
                 Err(error) if is_read_only(&error) => {
                     self.become_read_only(&error);
                     return Err(SaveError::ReadOnly);
                 }
-                Err(error) => return Err(failed(&self.paths.lock, error)),
+                Err(error) => return Err(failed(path, error)),
             }
         }
     }

@@ -63,6 +63,7 @@ struct Paths {
     entries: PathBuf,
     temporary: PathBuf,
     damaged: PathBuf,
+    turn: PathBuf,
     lock: PathBuf,
     usage: PathBuf,
 }
@@ -188,6 +189,7 @@ impl Paths {
             entries: root.join("entries"),
             temporary: root.join("temporary"),
             damaged: root.join("damaged"),
+            turn: root.join("turn"),
             lock: root.join("lock"),
             usage: root.join("usage"),
         }

@@ -35,13 +35,13 @@ struct State {
     /// Changes of names that a power cut may undo, one by one.
     pending: Vec<(PathBuf, Option<usize>)>,
     dirs: BTreeSet<PathBuf>,
-    is_locked: bool,
+    locked: BTreeSet<usize>,
     now: u64,
     n_operations: usize,
     fault: Option<(Fault, ErrorKind)>,
     capacity: Option<u64>,
     is_read_only: bool,
-    /// The most bytes that all files but the journal and the lock ever had.
+    /// The most bytes that all files but the journal and the locks ever had.
     peak_bytes: u64,
 }
 
@@ -59,7 +59,7 @@ impl Disk {
     /// A copy that shares nothing.
     pub(crate) fn copy(&self) -> Self {
         let mut state = self.state().clone();
-        state.is_locked = false;
+        state.locked.clear();
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -93,7 +93,7 @@ impl Disk {
         self.state().peak_bytes
     }
 
-    /// Bytes of all files but the journal and the lock.
+    /// Bytes of all files but the journal and the locks.
     pub(crate) fn bytes(&self) -> u64 {
         self.state().counted_bytes()
     }
@@ -130,7 +130,8 @@ impl Disk {
             }
             file.synced = file.bytes.clone();
         }
-        (state.fault, state.is_locked) = (None, false);
+        state.fault = None;
+        state.locked.clear();
     }
 
     fn failed(&self) -> io::Result<MutexGuard<'_, State>> {
@@ -162,7 +163,7 @@ impl Disk {
 
 impl State {
     fn counted_bytes(&self) -> u64 {
-        let counted = |path: &Path| !path.ends_with("usage") && !path.ends_with("lock");
+        let counted = |path: &Path| path.parent() != Some(Path::new("kv"));
         let files = self.names.iter().filter(|(path, _)| counted(path));
         files.map(|(_, &file)| self.files[file].bytes.len() as u64).sum()
     }
@@ -302,7 +303,7 @@ impl Io for Disk {
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Lock>>> {
         let mut state = self.changing()?;
         let file = state.make(path)?;
-        if std::mem::replace(&mut state.is_locked, true) {
+        if !state.locked.insert(file) {
             return Ok(None);
         }
         drop(state);
@@ -342,6 +343,6 @@ impl Lock for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.0.disk.state().is_locked = false;
+        self.0.disk.state().locked.remove(&self.0.file);
     }
 }

@@ -143,5 +143,5 @@ fn files_are_for_their_owner_alone() {
             }
         }
     }
-    assert_eq!(n_files, 5, "two blocks, a frontier, the lock and the journal");
+    assert_eq!(n_files, 6, "two blocks, a frontier, two locks and the journal");
 }
