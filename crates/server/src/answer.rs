@@ -14,8 +14,8 @@ use chat::deepseek_recipe::anthropic::MessagesRequest;
 use chat::deepseek_recipe::request::{ConversationRequest, ProtocolRequest};
 use chat::deepseek_recipe::response::{Accumulate as _, ProtocolResponse};
 use chat::deepseek_recipe::stream::{ChunkGenerator, StreamError, StreamProcessor};
-use chat::{Api, convert_value, render};
-use engine::{CancelToken, Job};
+use chat::{Api, convert_with_rules, render};
+use engine::{CancelToken, Constraint, Job};
 use futures::{Stream, StreamExt as _};
 use serde_json::{Value, json};
 
@@ -33,6 +33,8 @@ type Chunk<E> =
 struct Asked {
     request: ConversationRequest,
     prompt: Vec<u32>,
+    /// What the answer is held to.
+    constraint: Option<Box<dyn Constraint>>,
     /// The body, as the endpoint prepared it.
     body: Value,
     /// The conversation as input items, where the API stores it.
@@ -46,19 +48,14 @@ pub(crate) async fn answer<E: Endpoint>(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body = read_body(body, E::FAMILY)?;
-    let asked = understand::<E>(&service, body).await?;
-    let updates = Updates::of(service.scheduler(), job(&service, &asked)?, E::FAMILY)?;
+    let mut asked = understand::<E>(&service, body).await?;
+    let updates = Updates::of(service.scheduler(), job(&service, &mut asked)?, E::FAMILY)?;
     let id = format!("{}{}", E::ID_PREFIX, uuid::Uuid::new_v4().simple());
     let failure = Failure::default();
     let generator = E::chunk_generator(&asked.request, id.clone(), asked.model.clone());
     let chunks = StreamProcessor::new(generator, asked.request.parsing_options.clone())
         .with_tokenizer(std::sync::Arc::clone(service.tokenizer()))
-        .into_protocol_stream(inference(
-            updates,
-            asked.prompt.len(),
-            E::FAMILY,
-            failure.clone(),
-        ));
+        .into_protocol_stream(inference(updates, asked.prompt.len(), E::FAMILY, failure.clone()));
     let reply = Reply::<E> { service, id, asked, failure, response: None };
     if reply.asked.request.stream {
         Ok(reply.stream(Box::pin(chunks)))
@@ -111,13 +108,14 @@ fn convert<E: Endpoint>(service: &Service, body: &[u8]) -> Result<Asked, ApiErro
         Api::Chat | Api::Messages => Vec::new(),
     };
     let refused = |error: chat::Error| ApiError::chat(E::FAMILY, &error);
-    let request = convert_value::<E>(E::API, body.clone()).map_err(refused)?;
+    let (request, rules) = convert_with_rules::<E>(E::API, body.clone()).map_err(refused)?;
+    let constraint = service.forms().constraint(service.tokenizer(), &rules).map_err(refused)?;
     let prompt = render(service.options().dialect, &request.conversation).map_err(refused)?;
     let prompt = prompt.encode(service.tokenizer()).map_err(refused)?;
-    Ok(Asked { request, prompt, body, items, model })
+    Ok(Asked { request, prompt, constraint, body, items, model })
 }
 
-fn job(service: &Service, asked: &Asked) -> Result<Job, ApiError> {
+fn job(service: &Service, asked: &mut Asked) -> Result<Job, ApiError> {
     let context = service.options().context;
     let inference = &asked.request.inference_options;
     // Agents ask for tens of thousands of tokens whatever the context is: a limit that does not
@@ -131,11 +129,9 @@ fn job(service: &Service, asked: &Asked) -> Result<Job, ApiError> {
         prompt: asked.prompt.clone(),
         sampling: sample_params(service.options().sampling, &asked.body, &asked.request),
         max_tokens: room.min(wanted as usize),
-        top_logprobs: inference
-            .logprobs
-            .then(|| usize::from(inference.top_logprobs.unwrap_or(0))),
+        top_logprobs: inference.logprobs.then(|| usize::from(inference.top_logprobs.unwrap_or(0))),
         prompt_logprobs: false,
-        constraint: None,
+        constraint: asked.constraint.take(),
         cancel: CancelToken::new(),
     })
 }

@@ -15,6 +15,7 @@
 mod access;
 mod answer;
 mod completions;
+mod constraint;
 mod endpoint;
 mod error;
 mod events;

@@ -20,6 +20,7 @@ use tower_http::cors::CorsLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::access::{self, ApiKeys};
+use crate::constraint::Forms;
 use crate::error::{ApiError, Family, Kind};
 use crate::stored::StoredResponses;
 use crate::{answer, completions, status};
@@ -51,6 +52,7 @@ pub struct ServiceOptions {
 struct Shared {
     scheduler: Scheduler,
     tokenizer: Arc<Tokenizer>,
+    forms: Forms,
     options: ServiceOptions,
     stored: Mutex<StoredResponses>,
     started: Instant,
@@ -63,9 +65,12 @@ pub struct Service(Arc<Shared>);
 impl Service {
     /// A service over a running scheduler.
     pub fn new(scheduler: Scheduler, tokenizer: Tokenizer, options: ServiceOptions) -> Self {
+        let (tokenizer, forms) = (Arc::new(tokenizer), Forms::default());
+        forms.prepare(&tokenizer);
         Self(Arc::new(Shared {
             scheduler,
-            tokenizer: Arc::new(tokenizer),
+            tokenizer,
+            forms,
             options,
             stored: Mutex::default(),
             started: Instant::now(),
@@ -78,6 +83,10 @@ impl Service {
 
     pub(crate) fn tokenizer(&self) -> &Arc<Tokenizer> {
         &self.0.tokenizer
+    }
+
+    pub(crate) fn forms(&self) -> &Forms {
+        &self.0.forms
     }
 
     pub(crate) fn options(&self) -> &ServiceOptions {
