@@ -44,7 +44,8 @@ pub(crate) async fn check(
     next: Next,
 ) -> Response {
     let path = request.uri().path();
-    let open = request.method() == Method::OPTIONS || matches!(path, "/" | "/health" | "/api/hello");
+    let open =
+        request.method() == Method::OPTIONS || matches!(path, "/" | "/health" | "/api/hello");
     if open || service.keys().admit(request.headers()) {
         return next.run(request).await;
     }

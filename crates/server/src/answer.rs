@@ -53,12 +53,7 @@ pub(crate) async fn answer<E: Endpoint>(
     let generator = E::chunk_generator(&asked.request, id.clone(), asked.model.clone());
     let chunks = StreamProcessor::new(generator, asked.request.parsing_options.clone())
         .with_tokenizer(std::sync::Arc::clone(service.tokenizer()))
-        .into_protocol_stream(inference(
-            updates,
-            asked.prompt.len(),
-            E::FAMILY,
-            failure.clone(),
-        ));
+        .into_protocol_stream(inference(updates, asked.prompt.len(), E::FAMILY, failure.clone()));
     let reply = Reply::<E> { service, id, asked, failure, response: None };
     if reply.asked.request.stream {
         Ok(reply.stream(Box::pin(chunks)))
@@ -131,9 +126,7 @@ fn job(service: &Service, asked: &Asked) -> Result<Job, ApiError> {
         prompt: asked.prompt.clone(),
         sampling: sample_params(service.options().sampling, &asked.body, &asked.request),
         max_tokens: room.min(wanted as usize),
-        top_logprobs: inference
-            .logprobs
-            .then(|| usize::from(inference.top_logprobs.unwrap_or(0))),
+        top_logprobs: inference.logprobs.then(|| usize::from(inference.top_logprobs.unwrap_or(0))),
         prompt_logprobs: false,
         constraint: None,
         cancel: CancelToken::new(),

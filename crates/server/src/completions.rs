@@ -204,8 +204,7 @@ impl Reply {
             Some(Stop::One(one)) => vec![one.clone()],
             Some(Stop::Several(several)) => several.clone(),
         };
-        let stop =
-            StopStrings::new(stop).map_err(|error| ApiError::engine(FAMILY, &error))?;
+        let stop = StopStrings::new(stop).map_err(|error| ApiError::engine(FAMILY, &error))?;
         let tokenizer = std::sync::Arc::clone(service.tokenizer());
         let echo = asked.echo == Some(true);
         let special = usize::from(prompt.first() == tokenizer.bos().as_ref());

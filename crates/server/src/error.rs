@@ -87,10 +87,14 @@ impl Kind {
     #[cfg(test)]
     pub(crate) fn cause(self) -> &'static str {
         match self {
-            Self::BadRequest => "the body is not JSON of the API, asks for what is not done, or does not fit the context",
+            Self::BadRequest => {
+                "the body is not JSON of the API, asks for what is not done, or does not fit the context"
+            }
             Self::NotFound => "no such path, model, response or item",
             Self::Method => "the path takes another method",
-            Self::Unauthorized => "the server was started with keys and the request has none of them",
+            Self::Unauthorized => {
+                "the server was started with keys and the request has none of them"
+            }
             Self::TooLarge => "the body is larger than 64 MiB",
             Self::Busy => "the queue is full, or the server is shutting down",
             Self::Internal => "the engine failed while answering",

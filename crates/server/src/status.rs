@@ -46,7 +46,8 @@ pub(crate) async fn model(
     if id == service.options().model_name {
         return Ok(Json(description(&service)));
     }
-    let message = format!("there is no model {id}; this server has {}", service.options().model_name);
+    let message =
+        format!("there is no model {id}; this server has {}", service.options().model_name);
     Err(ApiError::new(Kind::NotFound, Family::OpenAi, message))
 }
 
@@ -110,19 +111,17 @@ pub(crate) async fn metrics(State(service): State<Service>) -> impl IntoResponse
             "Tokens of prompts that were in KV already",
             totals.reused_tokens as f64,
         ),
-        (
-            "generated_tokens_total",
-            "counter",
-            "Tokens of answers",
-            totals.generated_tokens as f64,
-        ),
+        ("generated_tokens_total", "counter", "Tokens of answers", totals.generated_tokens as f64),
         ("steps_total", "counter", "Batches that were run", totals.steps as f64),
         ("busy_seconds_total", "counter", "Time in which the model ran", totals.busy_seconds),
     ];
     let mut text = String::new();
     for (name, kind, help, value) in rows {
-        writeln!(text, "# HELP ironstar_{name} {help}.\n# TYPE ironstar_{name} {kind}\nironstar_{name} {value}")
-            .expect("strings take everything");
+        writeln!(
+            text,
+            "# HELP ironstar_{name} {help}.\n# TYPE ironstar_{name} {kind}\nironstar_{name} {value}"
+        )
+        .expect("strings take everything");
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }
