@@ -25,7 +25,5 @@ pub use dialect::{Dialect, Effort, Thinking};
 pub use error::{Error, Result};
 pub use parse::{Output, OutputStart, ToolCall, parse_text, parse_tokens};
 pub use prompt::{Prompt, Segment, render, render_chat};
-pub use request::{
-    Api, RenderedRequest, Sampling, convert_request, convert_value, render_request,
-};
+pub use request::{Api, RenderedRequest, Sampling, convert_request, convert_value, render_request};
 pub use tokenizer::{PromptTokens, StreamDecoder, Tokenizer, Vocabulary};
