@@ -137,6 +137,8 @@ pub enum Error {
     ParseRequest {
         /// The API that was asked for.
         api: crate::request::Api,
+        /// The field that is wrong, such as `messages[0].role`; the whole body is `.`.
+        field: String,
         /// Where the body differs.
         source: serde_json::Error,
     },

@@ -30,7 +30,7 @@ pub use grammar::{
     AnswerFormat, AnswerRules, AnswerStart, Grammars, Guide, TokenBits, ToolRule, ToolRules,
 };
 pub use parse::{Output, OutputStart, ToolCall, parse_text, parse_tokens};
-pub use prompt::{Prompt, Segment, render, render_chat};
+pub use prompt::{Exchange, Prompt, Segment, render, render_chat, render_dialogue};
 pub use request::{Api, RenderedRequest, Sampling, convert_request, convert_value, render_request};
 pub use said::{Listener, Said, SaidCall, tell_cut_call};
 pub use tokenizer::{PromptTokens, StreamDecoder, Tokenizer, Vocabulary};

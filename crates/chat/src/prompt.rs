@@ -12,6 +12,7 @@
 //!
 //! Refuses: parsing HTTP bodies (`request`), and inventing a template of our own.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use deepseek_recipe_core::conversation::Conversation;
@@ -23,6 +24,9 @@ use deepseek_recipe_encoding::dsv4::DeepseekV4Encoding;
 use crate::dialect::{Dialect, Effort, Thinking};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
+
+/// Stands in front of every answer, whether there was reasoning or not.
+const THINK_END: &str = "</think>";
 
 /// A rendered prompt: its text, and which parts of the text are control tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,11 +84,10 @@ impl Prompt {
         tokenizer: &Tokenizer,
         turn: &mut dyn FnMut(&[u32], u32) -> Option<Vec<u32>>,
     ) -> Result<Vec<u32>> {
-        let control = |text: &str| {
-            let missing = || Error::MissingControlTokens { missing: vec![text.to_owned()] };
-            tokenizer.control_token(text).ok_or_else(missing)
+        let is = |segment: Segment<'_>, token: SpecialToken| match segment {
+            Segment::Control(text) => text == token.default_str(),
+            Segment::Text(_) => false,
         };
-        let is = |segment: Segment<'_>, token: SpecialToken| matches!(segment, Segment::Control(text) if text == token.default_str());
         let segments: Vec<Segment<'_>> = self.segments().collect();
         let mut ids = Vec::new();
         let mut rest = segments.as_slice();
@@ -92,12 +95,12 @@ impl Prompt {
             rest = after;
             match *segment {
                 Segment::Text(text) => tokenizer.extend_plain(&mut ids, text),
-                Segment::Control(text) => ids.push(control(text)?),
+                Segment::Control(text) => ids.push(control(tokenizer, text)?),
             }
             if is(*segment, SpecialToken::Assistant)
                 && let Some(end) = rest.iter().position(|&other| is(other, SpecialToken::Eos))
                 && let Some(Segment::Control(opener)) = rest.first()
-                && let Some(tokens) = turn(&ids, control(opener)?)
+                && let Some(tokens) = turn(&ids, control(tokenizer, opener)?)
             {
                 ids.extend(tokens);
                 rest = &rest[end..];
@@ -105,6 +108,40 @@ impl Prompt {
         }
         Ok(ids)
     }
+
+    /// The token ids of the prompt, where `answers` says with which ids the model itself wrote an
+    /// answer that is now part of it. A text has many spellings in tokens, and the KV of a
+    /// conversation goes on only behind the one that is in it.
+    ///
+    /// # Errors
+    /// As [`Prompt::encode`].
+    pub fn encode_recalling(
+        &self,
+        tokenizer: &Tokenizer,
+        answers: &HashMap<&str, &[u32]>,
+    ) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        let mut before = "";
+        for segment in self.segments() {
+            match segment {
+                Segment::Text(text) => match answers.get(text) {
+                    Some(known) if before == THINK_END => ids.extend_from_slice(known),
+                    _ => tokenizer.extend_plain(&mut ids, text),
+                },
+                Segment::Control(token) => {
+                    ids.push(control(tokenizer, token)?);
+                    before = token;
+                }
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// The id of a control token.
+fn control(tokenizer: &Tokenizer, text: &str) -> Result<u32> {
+    let missing = || Error::MissingControlTokens { missing: vec![text.to_owned()] };
+    tokenizer.control_token(text).ok_or_else(missing)
 }
 
 /// Renders a conversation, up to where the model's answer begins.
@@ -119,6 +156,17 @@ pub fn render(dialect: Dialect, conversation: &Conversation) -> Result<Prompt> {
     Ok(Prompt { text: rendered.prompt, control_ranges: rendered.special_ranges })
 }
 
+/// A question and what the model said to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exchange<'a> {
+    /// What the user said.
+    pub user: &'a str,
+    /// How the model reasoned; empty if it did not.
+    pub reasoning: &'a str,
+    /// What it answered.
+    pub answer: &'a str,
+}
+
 /// Renders one question with an optional system text in front of it.
 ///
 /// # Errors
@@ -129,24 +177,52 @@ pub fn render_chat(
     user: &str,
     thinking: Thinking,
 ) -> Result<Prompt> {
+    render_dialogue(dialect, system, &[], user, thinking)
+}
+
+/// Renders a question behind what was said before, with an optional system text in front.
+///
+/// # Errors
+/// If the dialect does not have the reasoning effort.
+pub fn render_dialogue(
+    dialect: Dialect,
+    system: Option<&str>,
+    past: &[Exchange<'_>],
+    user: &str,
+    thinking: Thinking,
+) -> Result<Prompt> {
     let system = system.map(|text| InputMessage::System {
         content: deepseek_recipe_core::prompt::Prompt::plain(text),
         image_sources: Vec::new(),
         tools: None,
     });
-    let user = InputMessage::User {
-        content: deepseek_recipe_core::prompt::Prompt::plain(user),
-        image_sources: Vec::new(),
-    };
+    let past = past.iter().flat_map(|exchange| [user_message(exchange.user), answer(exchange)]);
     let (thinking_mode, reasoning_effort) = match thinking {
         Thinking::Off => (false, None),
         Thinking::On(effort) => (true, Some(effort.into())),
     };
     let conversation = Conversation {
-        messages: system.into_iter().chain([user]).collect(),
+        messages: system.into_iter().chain(past).chain([user_message(user)]).collect(),
         thinking_mode,
         reasoning_effort,
         ..Conversation::default()
     };
     render(dialect, &conversation)
+}
+
+fn user_message(text: &str) -> InputMessage {
+    InputMessage::User {
+        content: deepseek_recipe_core::prompt::Prompt::plain(text),
+        image_sources: Vec::new(),
+    }
+}
+
+fn answer(exchange: &Exchange<'_>) -> InputMessage {
+    let reasoning = Some(exchange.reasoning).filter(|text| !text.is_empty());
+    InputMessage::Assistant {
+        content: exchange.answer.to_owned(),
+        reasoning_content: reasoning.map(str::to_owned),
+        tool_calls: None,
+        prefix: false,
+    }
 }

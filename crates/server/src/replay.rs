@@ -26,7 +26,7 @@ use chat::{Prompt, Said, SaidCall, Tokenizer};
 use futures::{Stream, StreamExt as _};
 use serde_json::Value;
 
-use crate::service::Service;
+use crate::service::Running;
 
 /// Bytes that are kept.
 const MAX_BYTES: usize = 64 << 20;
@@ -209,16 +209,16 @@ fn place(mut hasher: Hasher, content: &str) -> Hash {
 /// An answer on its way: its tokens as they are drawn, and what the client saw once it has ended.
 #[derive(Clone)]
 pub(crate) struct Told {
-    service: Service,
+    running: Running,
     prompt: Arc<Vec<u32>>,
     drawn: Arc<Mutex<Vec<u32>>>,
     said: Arc<OnceLock<Said>>,
 }
 
 impl Told {
-    pub(crate) fn new(service: &Service, prompt: &[u32]) -> Self {
+    pub(crate) fn new(running: &Running, prompt: &[u32]) -> Self {
         Self {
-            service: service.clone(),
+            running: running.clone(),
             prompt: Arc::new(prompt.to_vec()),
             drawn: Arc::default(),
             said: Arc::default(),
@@ -248,8 +248,8 @@ impl Told {
         let told = self.clone();
         move |said| {
             let drawn = std::mem::take(&mut *told.drawn());
-            let tokenizer = told.service.tokenizer();
-            told.service.turns().keep(tokenizer, &told.prompt, &drawn, said.clone());
+            let turns = told.running.service().turns();
+            turns.keep(&told.running.tokenizer, &told.prompt, &drawn, said.clone());
             // An answer ends once.
             let _ = told.said.set(said);
         }

@@ -1,14 +1,14 @@
 //! A server over the built-in model, and a client of its own few lines.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chat::Dialect;
 use engine::{LoadOptions, ModelFile, SampleParams, Scheduler, SchedulerOptions};
 use serde_json::Value;
-use server::{ApiKeys, Service, ServiceOptions};
+use server::{ApiKeys, Loaded, Service, ServiceOptions};
 
 /// Tokens of a conversation.
 const CONTEXT: usize = 4096;
@@ -23,25 +23,37 @@ fn address() -> SocketAddr {
         let model = file.load(&LoadOptions::default(), &mut |_| {}).expect("it loads");
         let slots = SchedulerOptions { n_slots: 2, context: CONTEXT, max_queued: 16 };
         let scheduler = Scheduler::start(model, tokenizer.eos(), slots).expect("memory suffices");
-        let options = ServiceOptions {
+        let loaded = Loaded {
             model_name: "ironstar-tiny".to_owned(),
+            scheduler,
+            tokenizer: Arc::new(tokenizer),
             context: CONTEXT,
             dialect: Dialect::V4_0731,
             sampling: SampleParams::default(),
-            keys: ApiKeys::default(),
-            cors: false,
-            keep_alive: Duration::from_secs(5),
         };
-        let service = Service::new(scheduler, tokenizer, options);
+        let keep_alive = Duration::from_secs(5);
+        let keys = ApiKeys::default();
+        let service = Service::new(ServiceOptions { keys, cors: false, keep_alive, trace: None });
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it has an address");
-        std::thread::spawn(move || server::serve(listener, service));
+        let load = move || Ok::<_, io::Error>(loaded);
+        std::thread::spawn(move || server::serve(listener, &service, load));
         address
     })
 }
 
-/// Sends a body and returns the status and the reply's body.
+/// Sends a body and returns the status and the reply's body, once the model is there.
 pub(crate) fn send(path: &str, body: &Value) -> (u16, String) {
+    loop {
+        let (status, reply) = try_to_send(path, body);
+        if status != 503 {
+            return (status, reply);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn try_to_send(path: &str, body: &Value) -> (u16, String) {
     let mut stream = TcpStream::connect(address()).expect("it listens");
     let body = body.to_string();
     let head = format!(
