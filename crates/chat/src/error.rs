@@ -137,6 +137,8 @@ pub enum Error {
     ParseRequest {
         /// The API that was asked for.
         api: crate::request::Api,
+        /// The field that is wrong, such as `messages[0].role`; the whole body is `.`.
+        field: String,
         /// Where the body differs.
         source: serde_json::Error,
     },
@@ -145,6 +147,20 @@ pub enum Error {
     Request {
         /// The vendor crate's reason, written for the client.
         source: deepseek_recipe::request::ConversionError,
+    },
+    /// The request asks for a form that answers cannot be held to.
+    #[error("{place}: answers cannot be held to this: {problem}")]
+    Rule {
+        /// Where the form stands in the request.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A grammar could not be followed.
+    #[error("the grammar of the answer cannot be followed: {problem}")]
+    Grammar {
+        /// What is wrong.
+        problem: String,
     },
     /// Model output could not be parsed.
     #[error("the model output could not be decoded")]

@@ -146,8 +146,8 @@ pub fn convert_value<R: ProtocolRequest + DeserializeOwned>(
     body: serde_json::Value,
 ) -> Result<ConversationRequest> {
     let model = body.get("model").and_then(|model| model.as_str()).unwrap_or_default().to_owned();
-    let request = serde_json::from_value(body);
-    let request: R = request.map_err(|source| Error::ParseRequest { api, source })?;
+    let request: R =
+        serde_path_to_error::deserialize(body).map_err(|error| not_valid(api, error))?;
     convert_as(request, model)
 }
 
@@ -160,10 +160,21 @@ fn convert<R: ProtocolRequest + DeserializeOwned>(
     struct Model {
         model: String,
     }
-    let parse = |source| Error::ParseRequest { api, source };
-    let Model { model } = serde_json::from_slice(body).map_err(parse)?;
-    let request: R = serde_json::from_slice(body).map_err(parse)?;
-    convert_as(request, model)
+    let Model { model } = parse(api, body)?;
+    convert_as(parse::<R>(api, body)?, model)
+}
+
+fn parse<T: DeserializeOwned>(api: Api, body: &[u8]) -> Result<T> {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let parsed = serde_path_to_error::deserialize(&mut deserializer);
+    let parsed = parsed.map_err(|error| not_valid(api, error))?;
+    let whole = deserializer.end();
+    whole.map_err(|source| Error::ParseRequest { api, field: ".".to_owned(), source })?;
+    Ok(parsed)
+}
+
+fn not_valid(api: Api, error: serde_path_to_error::Error<serde_json::Error>) -> Error {
+    Error::ParseRequest { api, field: error.path().to_string(), source: error.into_inner() }
 }
 
 fn convert_as<R: ProtocolRequest>(request: R, model: String) -> Result<ConversationRequest> {

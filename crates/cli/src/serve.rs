@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::net::{IpAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -10,7 +11,7 @@ use chat::Dialect;
 use clap::Args;
 use engine::{Machine, Scheduler, SchedulerOptions, default_context};
 use indicatif::HumanBytes;
-use server::{ApiKeys, Service, ServiceOptions};
+use server::{ApiKeys, Loaded, Service, ServiceOptions, Trace};
 
 use crate::args::{BackendArgs, positive};
 use crate::models;
@@ -59,6 +60,10 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     cors: bool,
 
+    /// Write down what is asked and answered, as lines of JSON; nothing else keeps what people say.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+
     /// Prompt dialect [default: what the file says].
     #[arg(long, value_name = "D")]
     prompt_format: Option<Dialect>,
@@ -88,26 +93,26 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
     }
     let sampling = file.sampling()?;
     let dialect = args.prompt_format.unwrap_or_else(|| file.dialect().0);
-    let model = load(&file, &options)?;
-    let scheduler = Scheduler::start(
-        model,
-        tokenizer.eos(),
-        SchedulerOptions { n_slots: args.slots, context, max_queued: args.queue },
-    )?;
-    let service = Service::new(
-        scheduler,
-        tokenizer,
-        ServiceOptions {
-            model_name: models::name(args.model.as_deref()),
-            context,
-            dialect,
-            sampling,
-            keys: ApiKeys::new(&args.api_key),
-            cors: args.cors,
-            keep_alive: KEEP_ALIVE,
-        },
-    );
+    let trace = args.trace.as_ref().map(|path| {
+        Trace::open(path).with_context(|| format!("cannot write the trace {}", path.display()))
+    });
+    let service = Service::new(ServiceOptions {
+        keys: ApiKeys::new(&args.api_key),
+        cors: args.cors,
+        keep_alive: KEEP_ALIVE,
+        trace: trace.transpose()?,
+    });
+    let model_name = models::name(args.model.as_deref());
+    let (n_slots, max_queued) = (args.slots, args.queue);
     writeln!(stderr, "listening on http://{address} (OpenAI base URL http://{address}/v1)")
         .context(told)?;
-    server::serve(listener, service).context("the server stopped")
+    server::serve::<anyhow::Error>(listener, &service, move || {
+        let model = load(&file, &options)?;
+        let slots = SchedulerOptions { n_slots, context, max_queued };
+        let scheduler = Scheduler::start(model, tokenizer.eos(), slots)?;
+        writeln!(io::stderr(), "{model_name} is ready").context(told)?;
+        let tokenizer = Arc::new(tokenizer);
+        Ok(Loaded { model_name, scheduler, tokenizer, context, dialect, sampling })
+    })
+    .context("the server stopped")
 }

@@ -7,23 +7,26 @@ use async_stream::stream;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
-use axum::response::sse::{Event, KeepAlive};
+use axum::extract::{Extension, Path};
+use axum::http::header::HeaderName;
+use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response, Sse};
 use chat::deepseek_recipe::anthropic::MessagesRequest;
 use chat::deepseek_recipe::request::{ConversationRequest, ProtocolRequest};
 use chat::deepseek_recipe::response::{Accumulate as _, ProtocolResponse};
 use chat::deepseek_recipe::stream::{ChunkGenerator, StreamError, StreamProcessor};
-use chat::{Api, convert_value, render};
-use engine::{CancelToken, Job};
+use chat::{Api, convert_with_rules, render};
+use engine::{CancelToken, Constraint, Job};
 use futures::{Stream, StreamExt as _};
 use serde_json::{Value, json};
+use tower_http::timeout::TimeoutError;
 
-use crate::endpoint::Endpoint;
-use crate::error::{ApiError, Family, Kind};
+use crate::endpoint::{Endpoint, StreamState};
+use crate::error::{ApiError, Family, Kind, Overflow};
 use crate::events::{Failure, Updates, inference};
 use crate::sampling::sample_params;
-use crate::service::Service;
+use crate::service::Running;
+use crate::visit::RequestId;
 
 /// A chunk of an API's stream.
 type Chunk<E> =
@@ -33,6 +36,8 @@ type Chunk<E> =
 struct Asked {
     request: ConversationRequest,
     prompt: Vec<u32>,
+    /// What the answer is held to.
+    constraint: Option<Box<dyn Constraint>>,
     /// The body, as the endpoint prepared it.
     body: Value,
     /// The conversation as input items, where the API stores it.
@@ -42,24 +47,32 @@ struct Asked {
 
 /// Answers a request of the API `E`.
 pub(crate) async fn answer<E: Endpoint>(
-    State(service): State<Service>,
+    running: Running,
+    Extension(id): Extension<RequestId>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body = read_body(body, E::FAMILY)?;
-    let asked = understand::<E>(&service, body).await?;
-    let updates = Updates::of(service.scheduler(), job(&service, &asked)?, E::FAMILY)?;
+    let mut asked = understand::<E>(&running, body).await?;
+    if let Some(trace) = &running.service().options().trace {
+        let prompt = running.tokenizer.decode(&asked.prompt).unwrap_or_default();
+        let prompt = String::from_utf8_lossy(&prompt);
+        let n_prompt = asked.prompt.len();
+        let what = json!({
+            "api": E::API.to_string(), "body": asked.body, "prompt": prompt, "prompt_tokens": n_prompt,
+        });
+        trace.write(&id.0, "request", &what);
+    }
+    let updates = Updates::of(&running, id, job::<E>(&running, &mut asked)?, E::FAMILY)?;
     let id = format!("{}{}", E::ID_PREFIX, uuid::Uuid::new_v4().simple());
     let failure = Failure::default();
     let generator = E::chunk_generator(&asked.request, id.clone(), asked.model.clone());
+    let streams = asked.request.stream;
+    let patience = streams.then(|| running.service().options().keep_alive);
     let chunks = StreamProcessor::new(generator, asked.request.parsing_options.clone())
-        .with_tokenizer(std::sync::Arc::clone(service.tokenizer()))
-        .into_protocol_stream(inference(updates, asked.prompt.len(), E::FAMILY, failure.clone()));
-    let reply = Reply::<E> { service, id, asked, failure, response: None };
-    if reply.asked.request.stream {
-        Ok(reply.stream(Box::pin(chunks)))
-    } else {
-        reply.whole(Box::pin(chunks)).await
-    }
+        .with_tokenizer(std::sync::Arc::clone(&running.tokenizer))
+        .into_protocol_stream(inference(updates, E::FAMILY, failure.clone(), patience));
+    let reply = Reply::<E> { running, id, asked, failure, response: None, sequence: 0 };
+    if streams { Ok(reply.stream(Box::pin(chunks))) } else { reply.whole(Box::pin(chunks)).await }
 }
 
 /// The body's bytes, or why they could not be read.
@@ -68,6 +81,13 @@ pub(crate) fn read_body(
     family: Family,
 ) -> Result<Bytes, ApiError> {
     body.map_err(|rejection| {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&rejection);
+        while let Some(error) = cause {
+            if error.is::<TimeoutError>() {
+                return ApiError::new(Kind::TooSlow, family, "the body did not come");
+            }
+            cause = error.source();
+        }
         let too_large = rejection.status() == Kind::TooLarge.status();
         let kind = if too_large { Kind::TooLarge } else { Kind::BadRequest };
         ApiError::new(kind, family, rejection.body_text())
@@ -85,62 +105,68 @@ pub(crate) fn parse(body: &[u8], family: Family) -> Result<Value, ApiError> {
 }
 
 /// Converts a body and tokenizes its prompt, on a thread that may take its time.
-async fn understand<E: Endpoint>(service: &Service, body: Bytes) -> Result<Asked, ApiError> {
-    let service = service.clone();
-    let understood = tokio::task::spawn_blocking(move || convert::<E>(&service, &body)).await;
+async fn understand<E: Endpoint>(running: &Running, body: Bytes) -> Result<Asked, ApiError> {
+    let running = running.clone();
+    let understood = tokio::task::spawn_blocking(move || convert::<E>(&running, &body)).await;
     understood.unwrap_or_else(|error| {
         let message = format!("the request could not be converted: {error}");
         Err(ApiError::new(Kind::Internal, E::FAMILY, message))
     })
 }
 
-fn convert<E: Endpoint>(service: &Service, body: &[u8]) -> Result<Asked, ApiError> {
+fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiError> {
     let mut body = parse(body, E::FAMILY)?;
     if body.get("model").is_none_or(Value::is_null) {
-        body["model"] = service.options().model_name.clone().into();
+        body["model"] = running.model_name.clone().into();
     }
-    let model = body["model"].as_str().unwrap_or_default().to_owned();
     E::prepare(&mut body)?;
+    let model = body["model"].as_str().unwrap_or_default().to_owned();
     let items = match E::API {
-        Api::Responses => service.stored().resolve(&mut body)?,
+        Api::Responses => running.service().stored().resolve(&mut body)?,
         Api::Chat | Api::Messages => Vec::new(),
     };
-    let refused = |error: chat::Error| ApiError::chat(E::FAMILY, &error);
-    let request = convert_value::<E>(E::API, body.clone()).map_err(refused)?;
-    let prompt = render(service.options().dialect, &request.conversation).map_err(refused)?;
-    let prompt = prompt.encode(service.tokenizer()).map_err(refused)?;
-    Ok(Asked { request, prompt, body, items, model })
+    let refused = |error: chat::Error| ApiError::chat(E::FAMILY, &error, &body);
+    let (request, rules) = convert_with_rules::<E>(E::API, body.clone()).map_err(refused)?;
+    let forms = running.service().forms();
+    let constraint = forms.constraint(&running.tokenizer, &rules).map_err(refused)?;
+    let prompt = render(running.dialect, &request.conversation).map_err(refused)?;
+    let prompt = prompt.encode(&running.tokenizer).map_err(refused)?;
+    Ok(Asked { request, prompt, constraint, body, items, model })
 }
 
-fn job(service: &Service, asked: &Asked) -> Result<Job, ApiError> {
-    let context = service.options().context;
+fn job<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<Job, ApiError> {
+    let (n_prompt, context) = (asked.prompt.len(), running.context);
+    if n_prompt >= context {
+        return Err(ApiError::overflow(E::FAMILY, E::PROMPT_FIELD, Overflow { n_prompt, context }));
+    }
     let inference = &asked.request.inference_options;
     // Agents ask for tens of thousands of tokens whatever the context is: a limit that does not
-    // fit is lowered rather than refused. A prompt that does not fit is refused by the engine.
-    let room = context.saturating_sub(asked.prompt.len()).max(1);
+    // fit is lowered rather than refused.
     let wanted = asked
         .request
         .resolve_max_tokens(0, u32::MAX)
-        .map_err(|error| ApiError::bad_request(Family::OpenAi, error.to_string()))?;
+        .map_err(|error| ApiError::bad_request(E::FAMILY, error.to_string()))?;
     Ok(Job {
         prompt: asked.prompt.clone(),
-        sampling: sample_params(service.options().sampling, &asked.body, &asked.request),
-        max_tokens: room.min(wanted as usize),
+        sampling: sample_params(running.sampling, &asked.body, &asked.request, E::FAMILY)?,
+        max_tokens: (context - n_prompt).min(wanted as usize),
         top_logprobs: inference.logprobs.then(|| usize::from(inference.top_logprobs.unwrap_or(0))),
         prompt_logprobs: false,
-        constraint: None,
+        constraint: asked.constraint.take(),
         cancel: CancelToken::new(),
     })
 }
 
 /// A reply in the making.
 struct Reply<E: Endpoint> {
-    service: Service,
+    running: Running,
     id: String,
     asked: Asked,
     failure: Failure,
     /// All chunks so far, put together.
     response: Option<E::Response>,
+    /// Number of the next event, where events are numbered.
+    sequence: u64,
 }
 
 impl<E: Endpoint> Reply<E> {
@@ -153,14 +179,34 @@ impl<E: Endpoint> Reply<E> {
         response.accumulate(chunk);
     }
 
+    fn stores(&self) -> bool {
+        E::API == Api::Responses && self.asked.body.get("store") != Some(&Value::Bool(false))
+    }
+
+    /// What of the request a response repeats and the vendor's crate does not know of.
+    fn echo(&self, response: &mut Value) {
+        if E::API == Api::Responses {
+            let said = |key: &str| self.asked.body.get(key).cloned();
+            response["store"] = self.stores().into();
+            response["previous_response_id"] = said("previous_response_id").unwrap_or_default();
+            response["metadata"] = said("metadata").filter(Value::is_object).unwrap_or(json!({}));
+        }
+    }
+
+    /// The response so far, as the client sees it.
+    fn response(&self) -> Option<Value> {
+        let mut response = serde_json::to_value(self.response.as_ref()?).ok()?;
+        self.echo(&mut response);
+        Some(response)
+    }
+
     /// Keeps the finished reply where later requests may refer to it.
     fn store(&mut self) {
-        if E::API == Api::Responses
-            && self.asked.body.get("store") != Some(&Value::Bool(false))
-            && let Some(Ok(response)) = self.response.as_ref().map(serde_json::to_value)
+        if self.stores()
+            && let Some(response) = self.response()
         {
             let items = std::mem::take(&mut self.asked.items);
-            self.service.stored().store(items, response);
+            self.running.service().stored().store(items, response);
         }
     }
 
@@ -189,66 +235,123 @@ impl<E: Endpoint> Reply<E> {
             return Err(error);
         }
         self.store();
-        match self.response {
+        match self.response() {
             Some(response) => Ok(Json(response).into_response()),
             None => Err(ApiError::new(Kind::Internal, E::FAMILY, "the answer has no beginning")),
         }
+    }
+
+    /// A chunk as an event.
+    fn event(&mut self, chunk: Chunk<E>) -> Event {
+        let mut event = Event::default();
+        if let Some(name) = E::Response::sse_event_name(&chunk) {
+            event = event.event(name);
+        }
+        if E::API != Api::Responses {
+            return event.json_data(&chunk).unwrap_or_default();
+        }
+        let mut value = serde_json::to_value(&chunk).unwrap_or_default();
+        // Signs of life are numbered too, so the numbers are ours.
+        value["sequence_number"] = self.sequence.into();
+        self.sequence += 1;
+        if let Some(response) = value.get_mut("response") {
+            self.echo(response);
+        }
+        self.add(chunk);
+        event.data(value.to_string())
+    }
+
+    fn with_state<T>(&self, say: impl FnOnce(&StreamState<'_>) -> T) -> T {
+        let response = self.response();
+        say(&StreamState {
+            id: &self.id,
+            model: &self.asked.model,
+            response: response.as_ref(),
+            sequence: self.sequence,
+        })
     }
 
     fn stream(
         mut self,
         mut chunks: impl Stream<Item = Result<Chunk<E>, StreamError>> + Send + Unpin + 'static,
     ) -> Response {
-        let keep_alive = KeepAlive::new()
-            .interval(self.service.options().keep_alive)
-            .event(E::keep_alive(&self.id, &self.asked.model));
+        let silence = self.running.service().options().keep_alive;
         let events = stream! {
-            while let Some(chunk) = chunks.next().await {
-                if let Some(error) = self.error(chunk.as_ref().err()) {
-                    yield Ok::<_, Infallible>(E::error_event(&error));
-                    return;
-                }
-                let Ok(chunk) = chunk else { return };
-                let mut event = Event::default();
-                if let Some(name) = E::Response::sse_event_name(&chunk) {
-                    event = event.event(name);
-                }
-                yield Ok(event.json_data(&chunk).unwrap_or_default());
-                if E::API == Api::Responses {
-                    self.add(chunk);
+            loop {
+                let chunk = match tokio::time::timeout(silence, chunks.next()).await {
+                    Ok(Some(chunk)) => chunk,
+                    Ok(None) => break,
+                    Err(_) => {
+                        yield self.with_state(E::keep_alive);
+                        self.sequence += 1;
+                        continue;
+                    }
+                };
+                match chunk {
+                    Ok(chunk) if self.failure.get().is_none() => yield self.event(chunk),
+                    chunk => {
+                        if let Err(error) = chunk
+                            && let Some(error) = self.error(Some(&error))
+                        {
+                            self.failure.set(error);
+                        }
+                        break;
+                    }
                 }
             }
             if let Some(error) = self.error(None) {
-                yield Ok(E::error_event(&error));
+                for event in self.with_state(|state| E::error_events(state, &error)) {
+                    yield event;
+                }
                 return;
             }
             self.store();
             if let Some(done) = E::Response::sse_done_data() {
-                yield Ok(Event::default().data(done));
+                yield Event::default().data(done);
             }
         };
-        Sse::new(events).keep_alive(keep_alive).into_response()
+        event_stream(events)
     }
+}
+
+/// A reply of server-sent events; its headers go out at once.
+pub(crate) fn event_stream(events: impl Stream<Item = Event> + Send + 'static) -> Response {
+    // Proxies that collect a reply before they pass it on are asked not to.
+    let at_once = [(HeaderName::from_static("x-accel-buffering"), "no")];
+    (at_once, Sse::new(events.map(Ok::<_, Infallible>))).into_response()
 }
 
 /// How many tokens the prompt of a message request has.
 pub(crate) async fn count_tokens(
-    State(service): State<Service>,
+    running: Running,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let body = read_body(body, Family::Anthropic)?;
-    let asked = understand::<MessagesRequest>(&service, body).await?;
+    let asked = understand::<MessagesRequest>(&running, body).await?;
     Ok(Json(json!({ "input_tokens": asked.prompt.len() })))
 }
 
 /// A response that was stored.
 pub(crate) async fn stored_response(
-    State(service): State<Service>,
+    running: Running,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let stored = service.stored();
-    stored.response(&id).cloned().map(Json).ok_or_else(|| {
-        let message = format!("response {id} is not known here");
-        ApiError::new(Kind::NotFound, Family::OpenAi, message)
-    })
+    let stored = running.service().stored();
+    stored.response(&id).cloned().map(Json).ok_or_else(|| not_stored(&id))
+}
+
+/// Forgets a response.
+pub(crate) async fn forget_response(
+    running: Running,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    if running.service().stored().forget(&id) {
+        return Ok(Json(json!({ "id": id, "object": "response", "deleted": true })));
+    }
+    Err(not_stored(&id))
+}
+
+fn not_stored(id: &str) -> ApiError {
+    let message = format!("response {id} is not known here");
+    ApiError::new(Kind::NotFound, Family::OpenAi, message)
 }

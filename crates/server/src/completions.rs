@@ -4,33 +4,35 @@
 //! text: what spells a control token in it is none. With `suffix`, the prompt becomes one of the
 //! model's fill-in-the-middle prompts.
 
-use std::convert::Infallible;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_stream::stream;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::Extension;
 use axum::extract::rejection::BytesRejection;
-use axum::response::sse::{Event, KeepAlive};
-use axum::response::{IntoResponse, Response, Sse};
+use axum::response::sse::Event;
+use axum::response::{IntoResponse, Response};
 use chat::{StreamDecoder, Tokenizer};
 use engine::{CancelToken, Job, SampleParams, SampledToken, StopReason, StopStrings, Update};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::answer::{parse, read_body};
-use crate::error::{ApiError, Family};
-use crate::events::{Updates, engine_lost};
+use crate::answer::{event_stream, parse, read_body};
+use crate::error::{ApiError, Family, Overflow};
+use crate::events::{Updates, engine_lost, shutting_down};
 use crate::sampling::random_seed;
-use crate::service::Service;
+use crate::service::Running;
+use crate::visit::RequestId;
 
 const FAMILY: Family = Family::OpenAi;
+/// Most alternatives that are told beside a token.
+const MAX_TOP_LOGPROBS: usize = 20;
 /// Tokens of an answer where the request does not say, as in the API's reference.
 const DEFAULT_MAX_TOKENS: usize = 16;
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text or a list of token ids")]
 enum Prompt {
     Text(String),
     Tokens(Vec<u32>),
@@ -39,7 +41,7 @@ enum Prompt {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
 enum Stop {
     One(String),
     Several(Vec<String>),
@@ -58,9 +60,9 @@ struct Asked {
     max_tokens: Option<usize>,
     temperature: Option<f32>,
     top_p: Option<f32>,
-    top_k: Option<usize>,
+    top_k: Option<i64>,
     min_p: Option<f32>,
-    seed: Option<u64>,
+    seed: Option<i64>,
     stop: Option<Stop>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
@@ -72,46 +74,90 @@ struct Asked {
 
 /// Answers a completion request.
 pub(crate) async fn complete(
-    State(service): State<Service>,
+    running: Running,
+    Extension(id): Extension<RequestId>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body = parse(&read_body(body, FAMILY)?, FAMILY)?;
-    let asked: Asked = serde_json::from_value(body).map_err(|error| {
-        ApiError::bad_request(FAMILY, format!("the body is not a completion request: {error}"))
-    })?;
-    if asked.n.is_some_and(|n| n != 1) || asked.best_of.is_some_and(|n| n != 1) {
-        return Err(ApiError::bad_request(FAMILY, "n and best_of must be 1: one answer is made"));
+    let asked = understand(&body)?;
+    let prompt = prompt_tokens(&asked, &running.tokenizer)?;
+    let job = job(&running, &asked, prompt.clone())?;
+    let reply = Reply::new(&running, &asked, prompt)?;
+    if let Some(trace) = &running.service().options().trace {
+        trace.write(&id.0, "request", &json!({ "api": "completions", "body": body }));
     }
-    let tokenizer = service.tokenizer();
-    let prompt = prompt_tokens(&asked, tokenizer)?;
-    let reply = Reply::new(&service, &asked, prompt.clone())?;
-    let updates = Updates::of(service.scheduler(), job(&service, &asked, prompt), FAMILY)?;
+    let updates = Updates::of(&running, id, job, FAMILY)?;
     if asked.stream == Some(true) {
-        Ok(reply.stream(updates, &service))
+        Ok(reply.stream(updates, &running))
     } else {
         reply.whole(updates).await
     }
 }
 
+fn understand(body: &Value) -> Result<Asked, ApiError> {
+    let asked: Asked = serde_path_to_error::deserialize(body).map_err(|error| {
+        let field = error.path().to_string();
+        let message = error.into_inner().to_string();
+        match (field.as_str(), message.split('`').nth(1)) {
+            (".", Some(missing)) => ApiError::field(FAMILY, missing, message.clone()),
+            (".", None) => ApiError::bad_request(FAMILY, message),
+            (field, _) => ApiError::field(FAMILY, field, format!("{field}: {message}")),
+        }
+    })?;
+    for (field, n) in [("n", asked.n), ("best_of", asked.best_of)] {
+        if n.is_some_and(|n| n != 1) {
+            let message = format!("{field} must be 1: one answer is made");
+            return Err(ApiError::field(FAMILY, field, message));
+        }
+    }
+    if asked.logprobs.is_some_and(|n| n > MAX_TOP_LOGPROBS) {
+        let message = format!("logprobs is more than {MAX_TOP_LOGPROBS}");
+        return Err(ApiError::field(FAMILY, "logprobs", message));
+    }
+    Ok(asked)
+}
+
 fn prompt_tokens(asked: &Asked, tokenizer: &Tokenizer) -> Result<Vec<u32>, ApiError> {
-    let text = match &asked.prompt {
-        Prompt::Tokens(tokens) => return Ok(tokens.clone()),
-        Prompt::TokenLists(lists) if lists.len() == 1 => return Ok(lists[0].clone()),
-        Prompt::Text(text) => text,
-        Prompt::Texts(texts) if texts.len() == 1 => &texts[0],
+    let wrong = |message: &str| ApiError::field(FAMILY, "prompt", message);
+    let tokens = match &asked.prompt {
+        Prompt::Tokens(tokens) => tokens.clone(),
+        Prompt::TokenLists(lists) if lists.len() == 1 => lists[0].clone(),
+        Prompt::Text(text) => return text_tokens(text, asked.suffix.as_deref(), tokenizer),
+        Prompt::Texts(texts) if texts.len() == 1 => {
+            return text_tokens(&texts[0], asked.suffix.as_deref(), tokenizer);
+        }
         Prompt::Texts(_) | Prompt::TokenLists(_) => {
-            return Err(ApiError::bad_request(FAMILY, "prompt must be one prompt, not a list"));
+            return Err(wrong("prompt must be one prompt, not a list"));
         }
     };
+    if asked.suffix.is_some() {
+        return Err(ApiError::field(FAMILY, "suffix", "a suffix goes with a prompt of text"));
+    }
+    let vocab_size = tokenizer.vocab_size();
+    if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocab_size) {
+        let message = format!("token {token} is outside the vocabulary of {vocab_size} tokens");
+        return Err(wrong(&message));
+    }
+    if tokens.is_empty() {
+        return Err(wrong("the prompt is empty"));
+    }
+    Ok(tokens)
+}
+
+fn text_tokens(
+    text: &str,
+    suffix: Option<&str>,
+    tokenizer: &Tokenizer,
+) -> Result<Vec<u32>, ApiError> {
     let mut tokens: Vec<u32> = tokenizer.bos().into_iter().collect();
-    let Some(suffix) = &asked.suffix else {
+    let Some(suffix) = suffix else {
         tokens.extend(tokenizer.encode_plain(text));
         return Ok(tokens);
     };
     let control = |name: &str| {
         tokenizer.token_id(name).ok_or_else(|| {
             let message = "this model cannot fill in the middle: its vocabulary lacks the tokens";
-            ApiError::bad_request(FAMILY, message)
+            ApiError::field(FAMILY, "suffix", message)
         })
     };
     tokens.push(control("<｜fim▁begin｜>")?);
@@ -122,32 +168,43 @@ fn prompt_tokens(asked: &Asked, tokenizer: &Tokenizer) -> Result<Vec<u32>, ApiEr
     Ok(tokens)
 }
 
-fn job(service: &Service, asked: &Asked, prompt: Vec<u32>) -> Job {
-    let model = service.options().sampling;
-    let room = service.options().context.saturating_sub(prompt.len());
-    Job {
-        sampling: SampleParams {
-            temperature: asked.temperature.unwrap_or(model.temperature),
-            top_p: asked.top_p.unwrap_or(model.top_p),
-            top_k: asked.top_k.unwrap_or(model.top_k),
-            min_p: asked.min_p.unwrap_or(model.min_p),
-            seed: asked.seed.unwrap_or_else(random_seed),
-        },
-        max_tokens: asked.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS).min(room),
+fn job(running: &Running, asked: &Asked, prompt: Vec<u32>) -> Result<Job, ApiError> {
+    let (n_prompt, context) = (prompt.len(), running.context);
+    if n_prompt >= context {
+        return Err(ApiError::overflow(FAMILY, "prompt", Overflow { n_prompt, context }));
+    }
+    let model = running.sampling;
+    let sampling = SampleParams {
+        temperature: asked.temperature.unwrap_or(model.temperature),
+        top_p: asked.top_p.unwrap_or(model.top_p),
+        top_k: asked.top_k.map_or(model.top_k, |k| usize::try_from(k).unwrap_or(0)),
+        min_p: asked.min_p.unwrap_or(model.min_p),
+        seed: asked.seed.map_or_else(random_seed, |seed| seed as u64),
+    };
+    sampling.check().map_err(|error| {
+        let field = match &error {
+            engine::Error::SampleParameter { name, .. } => name.replace('-', "_"),
+            _ => String::new(),
+        };
+        ApiError::field(FAMILY, &field, error.to_string())
+    })?;
+    Ok(Job {
+        sampling,
+        max_tokens: asked.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS).min(context - n_prompt),
         top_logprobs: asked.logprobs,
         prompt_logprobs: asked.echo == Some(true) && asked.logprobs.is_some(),
         constraint: None,
         cancel: CancelToken::new(),
         prompt,
-    }
+    })
 }
 
 /// The lists that stand beside the text.
 #[derive(Default)]
 struct Logprobs {
     tokens: Vec<String>,
-    token_logprobs: Vec<Option<f32>>,
-    top_logprobs: Vec<Value>,
+    of_tokens: Vec<Option<f32>>,
+    of_others: Vec<Value>,
     text_offset: Vec<usize>,
     /// Characters of text so far.
     offset: usize,
@@ -158,16 +215,16 @@ impl Logprobs {
         self.text_offset.push(self.offset);
         self.offset += text.chars().count();
         self.tokens.push(text);
-        self.token_logprobs.push(logprob);
-        self.top_logprobs.push(top);
+        self.of_tokens.push(logprob);
+        self.of_others.push(top);
     }
 
     /// What has come since the last call.
     fn take(&mut self) -> Value {
         json!({
             "tokens": std::mem::take(&mut self.tokens),
-            "token_logprobs": std::mem::take(&mut self.token_logprobs),
-            "top_logprobs": std::mem::take(&mut self.top_logprobs),
+            "token_logprobs": std::mem::take(&mut self.of_tokens),
+            "top_logprobs": std::mem::take(&mut self.of_others),
             "text_offset": std::mem::take(&mut self.text_offset),
         })
     }
@@ -198,23 +255,24 @@ enum Step {
 }
 
 impl Reply {
-    fn new(service: &Service, asked: &Asked, prompt: Vec<u32>) -> Result<Self, ApiError> {
+    fn new(running: &Running, asked: &Asked, prompt: Vec<u32>) -> Result<Self, ApiError> {
         let stop = match &asked.stop {
             None => Vec::new(),
             Some(Stop::One(one)) => vec![one.clone()],
             Some(Stop::Several(several)) => several.clone(),
         };
-        let stop = StopStrings::new(stop).map_err(|error| ApiError::engine(FAMILY, &error))?;
-        let tokenizer = std::sync::Arc::clone(service.tokenizer());
+        let stop = StopStrings::new(stop)
+            .map_err(|error| ApiError::field(FAMILY, "stop", error.to_string()))?;
+        let tokenizer = std::sync::Arc::clone(&running.tokenizer);
         let echo = asked.echo == Some(true);
         let special = usize::from(prompt.first() == tokenizer.bos().as_ref());
         let echo = echo.then(|| tokenizer.decode(&prompt[special..])).transpose();
-        let echo = echo.map_err(|error| ApiError::chat(FAMILY, &error))?;
+        let echo = echo.map_err(|error| ApiError::field(FAMILY, "prompt", error.to_string()))?;
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
             id: format!("cmpl-{}", uuid::Uuid::new_v4().simple()),
             created: since_epoch.as_secs(),
-            model: asked.model.clone().unwrap_or_else(|| service.options().model_name.clone()),
+            model: asked.model.clone().unwrap_or_else(|| running.model_name.clone()),
             prompt,
             echo: echo.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
             include_usage: asked
@@ -255,6 +313,9 @@ impl Reply {
                 None
             }
             Some(Update::Token(token)) => Some(self.token(&token)),
+            Some(Update::Finished { reason: StopReason::Cancelled, .. }) => {
+                Some(Step::Fail(shutting_down(FAMILY)))
+            }
             Some(Update::Finished { reason, .. }) => {
                 let rest = self.decoder.finish();
                 let mut text = self.stop.push(&rest).visible;
@@ -322,21 +383,25 @@ impl Reply {
         }
     }
 
-    fn stream(mut self, mut updates: Updates, service: &Service) -> Response {
-        let keep_alive = KeepAlive::new().interval(service.options().keep_alive);
+    fn stream(mut self, mut updates: Updates, running: &Running) -> Response {
+        let silence = running.service().options().keep_alive;
         let events = stream! {
-            let data = |value: &Value| Ok::<_, Infallible>(Event::default().data(value.to_string()));
+            let data = |value: &Value| Event::default().data(value.to_string());
             if let Some(echo) = self.echo.take() {
                 yield data(&self.body(&echo, None, None));
             }
             loop {
-                let update = updates.next().await;
+                let Ok(update) = tokio::time::timeout(silence, updates.next()).await else {
+                    yield data(&self.body("", None, None));
+                    continue;
+                };
                 match self.take(update) {
                     None => {}
                     Some(Step::Text(text)) if text.is_empty() && self.logprobs.is_none() => {}
                     Some(Step::Text(text)) => yield data(&self.body(&text, None, None)),
                     Some(Step::Fail(error)) => {
                         yield data(&error.body());
+                        yield Event::default().data("[DONE]");
                         return;
                     }
                     Some(Step::End(text, reason)) => {
@@ -345,13 +410,14 @@ impl Reply {
                     }
                 }
             }
+            drop(updates);
             if self.include_usage {
                 let mut last = self.body("", None, Some(self.usage()));
                 last["choices"] = json!([]);
                 yield data(&last);
             }
-            yield Ok(Event::default().data("[DONE]"));
+            yield Event::default().data("[DONE]");
         };
-        Sse::new(events).keep_alive(keep_alive).into_response()
+        event_stream(events)
     }
 }

@@ -1,49 +1,122 @@
-//! From the engine thread to a client: updates as a stream, and a stream as server-sent events.
+//! From the engine thread to a client: the updates of a job as a stream.
 
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use async_stream::stream;
 use chat::deepseek_recipe::stream::{
     InferenceChunk, InferenceFinishReason, InferenceTokenLogprob, PromptUsage,
 };
-use engine::{Busy, CancelToken, Job, SampledToken, Scheduler, StopReason, Update};
+use engine::{CancelToken, Job, SampledToken, Statistics, StopReason, Update};
 use futures::Stream;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::error::{ApiError, Family, Kind};
+use crate::measure::Stopwatch;
+use crate::service::Running;
+use crate::visit::RequestId;
 
 /// The updates of a job. Dropping them cancels it: nobody is left to hear.
-#[derive(Debug)]
 pub(crate) struct Updates {
-    receiver: UnboundedReceiver<Update>,
+    running: Running,
+    request: RequestId,
+    receiver: UnboundedReceiver<(Instant, Update)>,
     cancel: CancelToken,
+    stopwatch: Stopwatch,
+    n_prompt: usize,
+    n_reused: usize,
+    /// The answer so far, where it is written down.
+    traced: Option<Vec<u32>>,
 }
 
 impl Updates {
     /// Hands a job to the engine.
-    pub(crate) fn of(scheduler: &Scheduler, job: Job, family: Family) -> Result<Self, ApiError> {
-        let cancel = job.cancel.clone();
+    pub(crate) fn of(
+        running: &Running,
+        request: RequestId,
+        job: Job,
+        family: Family,
+    ) -> Result<Self, ApiError> {
+        let (cancel, n_prompt) = (job.cancel.clone(), job.prompt.len());
         let (sender, receiver) = unbounded_channel();
         // The other end is gone once nobody wants the answer, which the engine hears by `cancel`.
-        let sink = Box::new(move |update| drop(sender.send(update)));
-        let submitted = scheduler.submit(job, sink);
-        submitted.map_err(|busy| match busy {
-            Busy::Full { .. } | Busy::Closing => {
-                ApiError::new(Kind::Busy, family, busy.to_string())
-            }
-        })?;
-        Ok(Self { receiver, cancel })
+        let sink = Box::new(move |update| drop(sender.send((Instant::now(), update))));
+        let submitted = running.scheduler.submit(job, sink);
+        submitted.map_err(|busy| ApiError::new(Kind::Busy, family, busy.to_string()))?;
+        let service = running.service();
+        Ok(Self {
+            receiver,
+            cancel,
+            stopwatch: Stopwatch::start(service.measures()),
+            n_prompt,
+            n_reused: 0,
+            traced: service.options().trace.as_ref().map(|_| Vec::new()),
+            running: running.clone(),
+            request,
+        })
     }
 
-    /// The next one; `None` if the engine thread has died.
+    /// The next one; `None` if the engine thread has died. Asking for it says that the one before
+    /// has been delivered.
     pub(crate) async fn next(&mut self) -> Option<Update> {
-        self.receiver.recv().await
+        self.stopwatch.delivered();
+        let (at, update) = self.receiver.recv().await?;
+        match &update {
+            Update::Prefill { reused, .. } => self.n_reused = *reused,
+            Update::Token(token) => {
+                self.stopwatch.token(at);
+                if let Some(traced) = &mut self.traced {
+                    traced.push(token.id);
+                }
+            }
+            Update::Finished { reason, statistics } => self.note(*reason, statistics),
+            Update::Queued { .. } | Update::PromptLogprobs(_) | Update::Failed(_) => {}
+        }
+        Some(update)
+    }
+
+    /// Leaves the numbers of an answer in the log, and its text in the trace if there is one.
+    fn note(&mut self, reason: StopReason, statistics: &Statistics) {
+        let speed = statistics.decode_tokens_per_second().unwrap_or_default();
+        tracing::info!(
+            id = self.request.0,
+            prompt = self.n_prompt,
+            reused = self.n_reused,
+            generated = statistics.generated_tokens,
+            prefill_s = format_args!("{:.2}", statistics.prefill_seconds),
+            decode_tok_s = format_args!("{speed:.1}"),
+            ?reason,
+            "done"
+        );
+        if let Some(tokens) = self.traced.take() {
+            let what = json!({
+                "reason": format!("{reason:?}"),
+                "generated_tokens": statistics.generated_tokens,
+                "prefill_seconds": statistics.prefill_seconds,
+                "decode_seconds": statistics.decode_seconds,
+            });
+            self.trace(&tokens, what);
+        }
+    }
+
+    fn trace(&self, tokens: &[u32], mut what: Value) {
+        let text = self.running.tokenizer.decode(tokens).unwrap_or_default();
+        what["text"] = String::from_utf8_lossy(&text).into();
+        what["prompt_tokens"] = self.n_prompt.into();
+        what["reused_tokens"] = self.n_reused.into();
+        if let Some(trace) = &self.running.service().options().trace {
+            trace.write(&self.request.0, "answer", &what);
+        }
     }
 }
 
 impl Drop for Updates {
     fn drop(&mut self) {
         self.cancel.cancel();
+        if let Some(tokens) = self.traced.take() {
+            self.trace(&tokens, json!({ "reason": "ended by a stop sequence or by the client" }));
+        }
     }
 }
 
@@ -67,40 +140,70 @@ pub(crate) fn engine_lost(family: Family) -> ApiError {
     ApiError::new(Kind::Internal, family, "the engine has stopped")
 }
 
+/// An answer that was cut off while its client was still there.
+pub(crate) fn shutting_down(family: Family) -> ApiError {
+    ApiError::new(Kind::Busy, family, "the server is shutting down")
+}
+
 /// Updates as the vendor's stream processor takes them.
+///
+/// Whoever waits for a slot for longer than `patience` is told that the answer has begun, so that
+/// signs of life may follow in the forms that come after a beginning. What is reused of the prompt
+/// is not known then.
 pub(crate) fn inference(
     mut updates: Updates,
-    n_prompt: usize,
     family: Family,
     failure: Failure,
+    patience: Option<Duration>,
 ) -> impl Stream<Item = InferenceChunk> + Send {
     stream! {
-        let mut ready = false;
-        while let Some(update) = updates.next().await {
-            match update {
-                Update::Prefill { reused, .. } if !ready => {
-                    ready = true;
-                    yield InferenceChunk::Ready {
-                        system_fingerprint: None,
-                        prompt_usage: PromptUsage {
-                            prompt_tokens: n_prompt,
-                            prompt_cache_hit_tokens: reused,
-                        },
-                    };
+        let mut patience = std::pin::pin!(async {
+            match patience {
+                Some(patience) => tokio::time::sleep(patience).await,
+                None => std::future::pending().await,
+            }
+        });
+        let ready = |updates: &Updates| InferenceChunk::Ready {
+            system_fingerprint: None,
+            prompt_usage: PromptUsage {
+                prompt_tokens: updates.n_prompt,
+                prompt_cache_hit_tokens: updates.n_reused,
+            },
+        };
+        let mut is_ready = false;
+        loop {
+            let update = tokio::select! {
+                update = updates.next() => update,
+                () = &mut patience, if !is_ready => {
+                    is_ready = true;
+                    yield ready(&updates);
+                    continue;
                 }
-                Update::Queued { .. } | Update::Prefill { .. } | Update::PromptLogprobs(_) => {}
-                Update::Token(token) => yield tokens(token),
-                Update::Finished { reason, .. } => {
-                    yield InferenceChunk::Finish { finish_reason: finish_reason(reason) };
+            };
+            match update {
+                Some(Update::Prefill { .. }) if !is_ready => {
+                    is_ready = true;
+                    yield ready(&updates);
+                }
+                Some(Update::Queued { .. } | Update::Prefill { .. } | Update::PromptLogprobs(_)) => {}
+                Some(Update::Token(token)) => yield tokens(token),
+                Some(Update::Finished { reason, .. }) => {
+                    match finish_reason(reason) {
+                        Some(finish_reason) => yield InferenceChunk::Finish { finish_reason },
+                        None => failure.set(shutting_down(family)),
+                    }
                     return;
                 }
-                Update::Failed(error) => {
+                Some(Update::Failed(error)) => {
                     failure.set(ApiError::engine(family, &error));
+                    return;
+                }
+                None => {
+                    failure.set(engine_lost(family));
                     return;
                 }
             }
         }
-        failure.set(engine_lost(family));
     }
 }
 
@@ -111,11 +214,11 @@ fn tokens(token: SampledToken) -> InferenceChunk {
     InferenceChunk::Tokens { token_ids: vec![id], logprobs }
 }
 
-fn finish_reason(reason: StopReason) -> InferenceFinishReason {
+/// Why an answer ended, or `None` if it was cut off.
+fn finish_reason(reason: StopReason) -> Option<InferenceFinishReason> {
     match reason {
-        StopReason::MaxTokens | StopReason::ContextFull => InferenceFinishReason::Length,
-        StopReason::EndOfTurn | StopReason::StopString | StopReason::Cancelled => {
-            InferenceFinishReason::Stop
-        }
+        StopReason::MaxTokens | StopReason::ContextFull => Some(InferenceFinishReason::Length),
+        StopReason::EndOfTurn | StopReason::StopString => Some(InferenceFinishReason::Stop),
+        StopReason::Cancelled => None,
     }
 }

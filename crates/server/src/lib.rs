@@ -15,13 +15,23 @@
 mod access;
 mod answer;
 mod completions;
+mod connection;
+mod constraint;
 mod endpoint;
 mod error;
 mod events;
+mod measure;
+mod page;
+mod process;
+mod routes;
 mod sampling;
 mod service;
 mod status;
 mod stored;
+mod trace;
+mod visit;
 
 pub use access::ApiKeys;
-pub use service::{Service, ServiceOptions, serve};
+pub use process::serve;
+pub use service::{Loaded, Service, ServiceOptions};
+pub use trace::Trace;
