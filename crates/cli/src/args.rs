@@ -9,10 +9,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::BackendChoice;
 
 use crate::bench::BenchArgs;
+use crate::config::ConfigArgs;
 use crate::convert::ConvertArgs;
+use crate::download::{DownloadArgs, ModelsArgs};
 use crate::quantize::QuantizeArgs;
-use crate::repl::ChatArgs;
+use crate::repl::{ChatArgs, tokens};
 use crate::serve::ServeArgs;
+use crate::setup::SetupArgs;
+use crate::shell::{CompletionsArgs, ManArgs};
 
 /// DeepSeek V4 Flash inference: a private coding-agent backend in one binary.
 #[derive(Debug, Parser)]
@@ -67,6 +71,21 @@ pub(crate) enum Command {
     /// Prefills to each context, decodes there, and goes on to the next; ends with a table on
     /// standard output.
     Bench(BenchArgs),
+    /// Fetch a published model file.
+    ///
+    /// Goes on where it was stopped, and checks the whole by its SHA-256. Files lie in the Hugging
+    /// Face Hub's cache folder. `-m NAME` then runs it.
+    Download(DownloadArgs),
+    /// Show or delete downloaded model files.
+    Models(ModelsArgs),
+    /// Show how to point a coding agent at the server, or do it.
+    Setup(SetupArgs),
+    /// Check the configuration file.
+    Config(ConfigArgs),
+    /// Write a script that completes commands and flags, for a shell.
+    Completions(CompletionsArgs),
+    /// Write manual pages.
+    Man(ManArgs),
     /// Store the weights of a model file in other types.
     Quantize(QuantizeArgs),
     /// Measure with a text which weights of a model matter, for quantize.
@@ -160,8 +179,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) prompt_format: Option<Dialect>,
 
-    /// Context in tokens, prompt and answer together [default: 32768].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Context in tokens, such as 65536 or 64k, prompt and answer together [default: 32768].
+    #[arg(long, value_name = "N", value_parser = tokens)]
     pub(crate) ctx: Option<usize>,
 
     /// Most tokens to generate [default: what fits the context].
@@ -208,8 +227,8 @@ pub(crate) struct InspectArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Context in tokens that memory is planned for [default: 32768].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Context in tokens that memory is planned for, such as 65536 or 64k [default: 32768].
+    #[arg(long, value_name = "N", value_parser = tokens)]
     pub(crate) ctx: Option<usize>,
 }
 
