@@ -7,8 +7,11 @@ mod bad_input;
 mod bench;
 mod built_in;
 mod chat;
+mod download;
+mod hub;
 mod imatrix;
 mod quantize;
+mod setup;
 mod tiny;
 
 use std::fs;
