@@ -14,6 +14,7 @@
 mod dialect;
 mod error;
 mod parse;
+mod prepare;
 mod prompt;
 mod request;
 mod tokenizer;
@@ -24,6 +25,10 @@ pub use deepseek_recipe_core;
 pub use dialect::{Dialect, Effort, Thinking};
 pub use error::{Error, Result};
 pub use parse::{Output, OutputStart, ToolCall, parse_text, parse_tokens};
+pub use prepare::prepare_request;
 pub use prompt::{Prompt, Segment, render, render_chat};
-pub use request::{Api, RenderedRequest, Sampling, convert_request, convert_value, render_request};
+pub use request::{
+    Api, RenderedRequest, Sampling, convert_request, convert_value, render_converted,
+    render_request,
+};
 pub use tokenizer::{PromptTokens, StreamDecoder, Tokenizer, Vocabulary};

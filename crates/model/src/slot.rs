@@ -10,9 +10,21 @@ use backend::{Backend, CompressorState, KvLayout, KvRounding};
 
 use crate::geometry::{Geometry, OVERLAP_RATIO};
 
-/// Names a slot of a [`crate::Model`].
+/// Names a slot of a [`crate::Model`], or of whatever else is an [`crate::Inference`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SlotId(pub(crate) usize);
+
+impl SlotId {
+    /// The name of the slot that its model counts as `index`.
+    pub fn of_index(index: usize) -> Self {
+        Self(index)
+    }
+
+    /// What the model counts the slot as.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
 
 /// The three kinds of KV rows that a layer may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

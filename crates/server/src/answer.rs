@@ -15,7 +15,7 @@ use chat::deepseek_recipe::anthropic::MessagesRequest;
 use chat::deepseek_recipe::request::{ConversationRequest, ProtocolRequest};
 use chat::deepseek_recipe::response::{Accumulate as _, ProtocolResponse};
 use chat::deepseek_recipe::stream::{ChunkGenerator, StreamError, StreamProcessor};
-use chat::{Api, convert_value, render};
+use chat::{Api, convert_value, prepare_request, render_converted};
 use engine::{CancelToken, Job};
 use futures::{Stream, StreamExt as _};
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ type Chunk<E> =
 struct Asked {
     request: ConversationRequest,
     prompt: Vec<u32>,
-    /// The body, as the endpoint prepared it.
+    /// The body, as it was prepared.
     body: Value,
     /// The conversation as input items, where the API stores it.
     items: Vec<Value>,
@@ -117,7 +117,8 @@ fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiErro
     if body.get("model").is_none_or(Value::is_null) {
         body["model"] = running.model_name.clone().into();
     }
-    E::prepare(&mut body)?;
+    E::check(&body)?;
+    prepare_request(E::API, &mut body);
     let model = body["model"].as_str().unwrap_or_default().to_owned();
     let items = match E::API {
         Api::Responses => running.service().stored().resolve(&mut body)?,
@@ -125,7 +126,7 @@ fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiErro
     };
     let refused = |error: chat::Error| ApiError::chat(E::FAMILY, &error, &body);
     let request = convert_value::<E>(E::API, body.clone()).map_err(refused)?;
-    let prompt = render(running.dialect, &request.conversation).map_err(refused)?;
+    let prompt = render_converted(running.dialect, &request).map_err(refused)?;
     let prompt = prompt.encode(&running.tokenizer).map_err(refused)?;
     Ok(Asked { request, prompt, body, items, model })
 }
