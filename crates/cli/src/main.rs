@@ -9,6 +9,7 @@
 
 mod args;
 mod bench;
+mod cache;
 mod convert;
 mod disk;
 mod env;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Quantize(args) => quantize::quantize(args),
         Command::Imatrix(args) => imatrix::imatrix(args),
+        Command::Cache(args) => cache::cache(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
