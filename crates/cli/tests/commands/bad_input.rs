@@ -54,7 +54,7 @@ fn drop_last_token(content: &mut Content) {
     }
 }
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 21] = [
     Case {
         input: "a file that is not there",
         make: nothing,
@@ -177,6 +177,36 @@ const CASES: [Case; 17] = [
         make: nothing,
         args: &["run", "-m", "tiny.gguf", "-p", "hello", "--top-p", "1.5"],
         message: "error: top-p is 1.5, expected a number above 0 and at most 1",
+        exit_code: 1,
+    },
+    Case {
+        input: "a directory that is no KV store",
+        make: nothing,
+        args: &["cache", "ls", "--kv-dir", "nowhere"],
+        message: "error: nowhere is no KV store",
+        exit_code: 1,
+    },
+    Case {
+        input: "an id that nothing has",
+        make: |folder| {
+            fs::create_dir_all(folder.path("kv/entries")).expect("the folder is writable")
+        },
+        args: &["cache", "show", "--kv-dir", "kv", "abcd"],
+        message: "error: no prefix has an id that begins with \"abcd\"",
+        exit_code: 1,
+    },
+    Case {
+        input: "an import of something else",
+        make: |folder| write(folder, b"<!DOCTYPE html>"),
+        args: &["cache", "import", "--kv-dir", "kv", "bad.gguf"],
+        message: "error: cannot import bad.gguf: not an exported prefix (the file does not begin with `IRONSTKX`)",
+        exit_code: 1,
+    },
+    Case {
+        input: "an exported prefix cut short",
+        make: |folder| write(folder, b"IRONSTKX\x01\0\0\0\x02\0\0\0\xff\0\0\0\0\0\0\0"),
+        args: &["cache", "import", "--kv-dir", "kv", "bad.gguf"],
+        message: "error: cannot import bad.gguf: the export ends inside an entry; the copy may be incomplete",
         exit_code: 1,
     },
     Case {
