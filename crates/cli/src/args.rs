@@ -10,10 +10,14 @@ use engine::BackendChoice;
 
 use crate::bench::BenchArgs;
 use crate::cache::CacheArgs;
+use crate::config::ConfigArgs;
 use crate::convert::ConvertArgs;
+use crate::download::{DownloadArgs, ModelsArgs};
 use crate::quantize::QuantizeArgs;
-use crate::repl::ChatArgs;
+use crate::repl::{ChatArgs, tokens};
 use crate::serve::ServeArgs;
+use crate::setup::SetupArgs;
+use crate::shell::{CompletionsArgs, ManArgs};
 
 /// DeepSeek V4 Flash inference: a private coding-agent backend in one binary.
 #[derive(Debug, Parser)]
@@ -68,6 +72,21 @@ pub(crate) enum Command {
     /// Prefills to each context, decodes there, and goes on to the next; ends with a table on
     /// standard output.
     Bench(BenchArgs),
+    /// Fetch a published model file.
+    ///
+    /// Goes on where it was stopped, and checks the whole by its SHA-256. Files lie in the Hugging
+    /// Face Hub's cache folder. `-m NAME` then runs it.
+    Download(DownloadArgs),
+    /// Show or delete downloaded model files.
+    Models(ModelsArgs),
+    /// Show how to point a coding agent at the server, or do it.
+    Setup(SetupArgs),
+    /// Check the configuration file.
+    Config(ConfigArgs),
+    /// Write a script that completes commands and flags, for a shell.
+    Completions(CompletionsArgs),
+    /// Write manual pages.
+    Man(ManArgs),
     /// Store the weights of a model file in other types.
     Quantize(QuantizeArgs),
     /// Measure with a text which weights of a model matter, for quantize.
@@ -163,8 +182,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) prompt_format: Option<Dialect>,
 
-    /// Context in tokens, prompt and answer together [default: 32768].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Context in tokens, such as 65536 or 64k, prompt and answer together [default: 32768].
+    #[arg(long, value_name = "N", value_parser = tokens)]
     pub(crate) ctx: Option<usize>,
 
     /// Most tokens to generate [default: what fits the context].
@@ -211,8 +230,8 @@ pub(crate) struct InspectArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Context in tokens that memory is planned for [default: 32768].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Context in tokens that memory is planned for, such as 65536 or 64k [default: 32768].
+    #[arg(long, value_name = "N", value_parser = tokens)]
     pub(crate) ctx: Option<usize>,
 }
 
@@ -319,6 +338,30 @@ pub(crate) fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Bytes, as a number and a unit: `500MB`, `32GB`, `1.5TiB`.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let units = [
+        ("KIB", 1_u64 << 10),
+        ("MIB", 1 << 20),
+        ("GIB", 1 << 30),
+        ("TIB", 1 << 40),
+        ("KB", 1000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("B", 1),
+    ];
+    let upper = text.trim().to_ascii_uppercase();
+    let (number, unit) = units
+        .iter()
+        .find_map(|(name, unit)| Some((upper.strip_suffix(name)?, *unit)))
+        .ok_or("it has no unit, such as MB or GB")?;
+    match number.trim().parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok((number * unit as f64) as u64),
+        _ => Err("it is not a number of bytes above 0".to_owned()),
+    }
+}
+
 /// More threads than any machine has would only be refused by the operating system.
 pub(crate) fn thread_count(text: &str) -> Result<usize, String> {
     let n_threads = positive(text)?;
@@ -329,7 +372,17 @@ pub(crate) fn thread_count(text: &str) -> Result<usize, String> {
 mod tests {
     use clap::CommandFactory as _;
 
-    use super::Cli;
+    use super::{Cli, bytes};
+
+    #[test]
+    fn bytes_have_units() {
+        assert_eq!(bytes("500MB"), Ok(500_000_000));
+        assert_eq!(bytes("1.5 gib"), Ok(3 << 29));
+        assert_eq!(bytes("7b"), Ok(7));
+        for bad in ["", "12", "GB", "-1GB", "0MB", "NaNGB", "infGB", "1 2 GB"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn flags_do_not_contradict_each_other() {

@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result};
 use engine::Frontier;
 use serde::Serialize;
 
+use super::energy::Energy;
+
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -15,6 +17,8 @@ pub(super) struct Report {
     pub(super) memory: Memory,
     /// `None` where next to nothing was read.
     pub(super) disk: Option<Disk>,
+    /// Of the processor during all passes; `None` where it is not told.
+    pub(super) energy: Option<Energy>,
     pub(super) rows: Vec<Row>,
 }
 
@@ -139,6 +143,10 @@ impl Report {
             writeln!(text, "from the disk: {read:.1} GB, {gb_s:.2} GB/s")
                 .expect("strings take any text");
         }
+        if let Some(Energy { joules, watts }) = &self.energy {
+            writeln!(text, "energy of the processor: {joules:.0} J, {watts:.1} W")
+                .expect("strings take any text");
+        }
         text
     }
 
@@ -208,6 +216,7 @@ mod tests {
             model: "m.gguf".to_owned(),
             memory: Memory { planned_bytes: Some(3 << 20), measured_bytes: Some(2 << 20) },
             disk: Some(Disk { read_bytes: 5_000_000_000, gb_s: 1.25 }),
+            energy: Some(Energy { joules: 1234.5, watts: 65.04 }),
             rows: vec![Row::new(&passes, 10_000_000_000, Some(40.0), made_up)],
         }
     }
@@ -220,6 +229,7 @@ context  prefill tok/s  decode tok/s  (min to max)      GB/s  of peak     KV MiB
 A \"fast\" one; cpu, reads 40.0 GB/s
 memory beside the weights: 2.0 MiB, planned 3.0
 from the disk: 5.0 GB, 1.25 GB/s
+energy of the processor: 1234 J, 65.0 W
 ";
         assert_eq!(report(false).table(), expected);
     }

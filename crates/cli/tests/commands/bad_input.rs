@@ -216,6 +216,20 @@ const CASES: [Case; 21] = [
         message: "error: unexpected argument '--frobnicate' found<br>tip: to pass '--frobnicate' as a value, use '-- --frobnicate'<br>Usage: ironstar run --model <MODEL> --prompt <TEXT> [PROMPT]<br>For more information, try '--help'.",
         exit_code: 2,
     },
+    Case {
+        input: "a directory for conversations that is a file",
+        make: nothing,
+        args: &["serve", "-m", "tiny.gguf", "--port", "0", "--kv-dir", "tiny.gguf"],
+        message: "error: cannot use tiny.gguf as a KV store: File exists (os error 17)",
+        exit_code: 1,
+    },
+    Case {
+        input: "a size without a unit",
+        make: nothing,
+        args: &["serve", "-m", "tiny.gguf", "--kv-dir", "kv", "--kv-size", "32"],
+        message: "error: invalid value '32' for '--kv-size <SIZE>': it has no unit, such as MB or GB<br>For more information, try '--help'.",
+        exit_code: 2,
+    },
 ];
 
 /// The message as one line: what the table can hold.

@@ -8,8 +8,11 @@ mod bench;
 mod built_in;
 mod cache;
 mod chat;
+mod download;
+mod hub;
 mod imatrix;
 mod quantize;
+mod setup;
 mod tiny;
 
 use std::fs;
