@@ -9,11 +9,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use chat::Dialect;
 use clap::Args;
-use engine::{Machine, Scheduler, SchedulerOptions, default_context};
+use engine::{DiskKv, Machine, Scheduler, SchedulerOptions, default_context};
 use indicatif::HumanBytes;
 use server::{ApiKeys, Loaded, Service, ServiceOptions, Trace};
 
-use crate::args::{BackendArgs, positive};
+use crate::args::{BackendArgs, bytes, positive};
 use crate::models;
 use crate::run::load;
 use crate::settings::load_options;
@@ -47,6 +47,15 @@ pub(crate) struct ServeArgs {
     /// Conversations that are held and answered at once.
     #[arg(long, value_name = "N", value_parser = positive, default_value = "4")]
     slots: usize,
+
+    /// Directory in which conversations are kept, so that they outlive their slots and the server.
+    /// What people say is in it; only you can read it. Several servers may share it.
+    #[arg(long, value_name = "DIR")]
+    kv_dir: Option<PathBuf>,
+
+    /// Most bytes in that directory, such as 500MB or 1TB; what is worth least goes first.
+    #[arg(long, value_name = "SIZE", value_parser = bytes, default_value = "32GB")]
+    kv_size: u64,
 
     /// Requests that may wait for a slot; past them, clients are told to come back.
     #[arg(long, value_name = "N", default_value_t = 64)]
@@ -91,6 +100,11 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
         )
         .context(told)?;
     }
+    let disk = args.kv_dir.as_ref().map(|dir| {
+        DiskKv::open(dir, args.kv_size, &file, options.kv_rounding)
+            .with_context(|| format!("cannot use --kv-dir {}", dir.display()))
+    });
+    let disk = disk.transpose()?;
     let sampling = file.sampling()?;
     let dialect = args.prompt_format.unwrap_or_else(|| file.dialect().0);
     let trace = args.trace.as_ref().map(|path| {
@@ -109,7 +123,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
     server::serve::<anyhow::Error>(listener, &service, move || {
         let model = load(&file, &options)?;
         let slots = SchedulerOptions { n_slots, context, max_queued };
-        let scheduler = Scheduler::start(model, tokenizer.eos(), slots)?;
+        let scheduler = Scheduler::start_with_disk(model, tokenizer.eos(), slots, disk)?;
         writeln!(io::stderr(), "{model_name} is ready").context(told)?;
         let tokenizer = Arc::new(tokenizer);
         Ok(Loaded { model_name, scheduler, tokenizer, context, dialect, sampling })

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
-use super::{Counters, Directory};
-use crate::eviction::next_victim;
+use super::{Counters, Directory, State};
+use crate::eviction::{next_unusable, next_victim};
 use crate::format::{Encoded, Name};
 use crate::usage::{self, Usage};
 use crate::{BlockId, Lock, ReadError, SaveError, Unsynced};
@@ -175,25 +176,59 @@ impl Directory {
             }
             let victim = next_victim(&state.index, self.io.now());
             let Some(names) = victim else { return Err(SaveError::NoRoom { bytes: n_bytes }) };
-            let before = state.index.bytes();
-            // Out of the index first, so that nobody can pin them any more.
-            for &name in &names {
-                state.index.hide(name);
-            }
-            Counters::add(&self.counters.evicted_bytes, before - state.index.bytes());
-            drop(state);
-            Counters::add(&self.counters.evicted_entries, names.len() as u64);
-            for (n_removed, &name) in names.iter().enumerate() {
-                if let Err(error) = remove(self, &self.paths.entry(name)) {
-                    // They are still there, and are counted again before the next decision.
-                    let mut state = self.state();
-                    names[n_removed..].iter().for_each(|&name| state.index.unhide(name));
-                    state.generation = None;
-                    return Err(error);
-                }
-                self.state().index.unhide(name);
-            }
+            self.remove_all(state, &names)?;
         }
+    }
+
+    /// Removes entries, in this order.
+    fn remove_all(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        names: &[Name],
+    ) -> Result<(), SaveError> {
+        let before = state.index.bytes();
+        // Out of the index first, so that nobody can pin them any more.
+        for &name in names {
+            state.index.hide(name);
+        }
+        Counters::add(&self.counters.evicted_bytes, before - state.index.bytes());
+        drop(state);
+        Counters::add(&self.counters.evicted_entries, names.len() as u64);
+        for (n_removed, &name) in names.iter().enumerate() {
+            if let Err(error) = remove(self, &self.paths.entry(name)) {
+                // They are still there, and are counted again before the next decision.
+                let mut state = self.state();
+                for &name in &names[n_removed..] {
+                    state.index.unhide(name);
+                }
+                state.generation = None;
+                return Err(error);
+            }
+            self.state().index.unhide(name);
+        }
+        Ok(())
+    }
+
+    /// Removes damaged files, what cannot be restored, and then what is worth least, until at most
+    /// `keep_bytes` are left.
+    ///
+    /// # Errors
+    /// If not everything can be removed, or another process holds the lock for too long.
+    pub fn prune(&self, keep_bytes: u64) -> Result<(), SaveError> {
+        self.locked(|| {
+            loop {
+                let mut state = self.state();
+                let Some((name, _)) = state.damaged.pop() else { break };
+                drop(state);
+                remove(self, &self.paths.damaged(name))?;
+            }
+            loop {
+                let state = self.state();
+                let Some(names) = next_unusable(&state.index) else { break };
+                self.remove_all(state, &names)?;
+            }
+            self.evict(0, |state_bytes| state_bytes <= keep_bytes)
+        })
     }
 
     /// Moves damaged files out of the way, if they are damaged still.

@@ -129,6 +129,11 @@ fn a_read_only_directory_is_read() {
     assert!(matches!(refused, Err(SaveError::ReadOnly)), "{refused:?}");
     store.flush();
     assert_eq!((store.stats().dropped_saves, store.stats().failed_saves), (1, 0));
+    // What is damaged cannot be moved aside, and is not tried again and again all the same.
+    let paths = disk.paths();
+    let block = paths.iter().find(|path| path.extension().is_some_and(|part| part == "block"));
+    disk.edit(block.expect("a block"), |bytes| *bytes.last_mut().expect("a payload") ^= 1);
+    assert_eq!(SMALL.restore(&store, turn), 0);
     let empty = Disk::default();
     empty.set_read_only();
     let error = Store::open_with(empty.io(), Path::new("kv"), Fingerprint([1; 32]), &options());

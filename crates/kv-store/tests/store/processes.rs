@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use kv_store::{Fingerprint, Options, Store};
 
 use crate::conversation::{BLOCK_TOKENS, SMALL, Sizes, options, tokens};
+use crate::disk::Disk;
 
 const FP: Fingerprint = Fingerprint([1; 32]);
 const CHILD: &str = "IRONSTAR_KV_STORE_CHILD";
@@ -172,6 +173,25 @@ fn two_processes_share_what_they_save() {
     assert_eq!((written, one.stats().entries), (12, 12));
     // A frontier that comes later, at a block that both know.
     SMALL.save_now(&one, &tokens[..8]).expect("saved");
+}
+
+/// Each evicts what the other one wrote, though it has not looked at it.
+#[test]
+fn a_budget_holds_for_all_processes_together() {
+    const BUDGET: u64 = 4_000;
+    let disk = Disk::default();
+    let options = Options { budget_bytes: BUDGET, ..options() };
+    let open = || Store::open_with(disk.io(), Path::new("kv"), FP, &options).expect("a store");
+    let stores = [open(), open(), open()];
+    for n in 0..30 {
+        disk.set_now(1000 * u64::from(n));
+        SMALL.save_now(&stores[n as usize % 3], &conversation(n, 3)).expect("saved");
+        assert!(disk.bytes() > BUDGET / 2 || n < 5, "{} bytes after {n}", disk.bytes());
+    }
+    assert!(disk.peak_bytes() <= BUDGET, "{} bytes at most", disk.peak_bytes());
+    for store in &stores {
+        assert_eq!(SMALL.restore(store, &conversation(29, 3)), 3 * BLOCK_TOKENS);
+    }
 }
 
 /// Both write as fast as they can into a directory that is always full, and read what they find.
