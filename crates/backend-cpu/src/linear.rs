@@ -3,10 +3,10 @@
 //! Threads share the rows of weights: a chunk of rows is one item of work, multiplied with all
 //! columns at once. Activations are rounded once per input, token by token.
 
-use crate::activation::{Group, Quantized, quantize_row};
+use crate::activation::{Group, Quantized};
 use crate::dot::{
-    self, FloatFormat, FloatScratch, IntegerFormat, MAX_COLUMNS, PACKED_COLUMNS, Packed,
-    PartialSums,
+    self, FloatFormat, FloatScratch, IntegerFormat, MAX_COLUMNS, PACKED_COLUMNS, Packed, Registers,
+    quantize_row,
 };
 use crate::isa::Available;
 use crate::memory::{Matrix, TokenIds};
@@ -45,7 +45,7 @@ pub(crate) fn chunk_rows(
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     packed: Packed,
-    sums: PartialSums,
+    sums: Registers,
     floats: FloatScratch,
     /// `[columns, rows]` of one call.
     out: Vec<f32>,

@@ -26,7 +26,7 @@ mod tests;
 use gguf::TensorType;
 use gguf::blocks::{iq2_xxs, mxfp4, q2_k, q4_k, q8_0};
 
-use crate::activation::{GROUP_BLOCKS, GROUP_LEN, Group};
+use crate::activation::{GROUP_BLOCKS, GROUP_LEN, Group, quantize_row_portably};
 use crate::isa::{Available, Isa};
 
 /// Most columns of one call.
@@ -143,11 +143,11 @@ struct Lane([u8; 64]);
 #[repr(C, align(64))]
 struct Lanes([f32; 16]);
 
-/// Partial sums of a product that is under way.
+/// Registers in memory: partial sums of a product that is under way, and what it is made of.
 #[derive(Debug, Default)]
-pub(crate) struct PartialSums(Vec<Lanes>);
+pub(crate) struct Registers(Vec<Lanes>);
 
-impl PartialSums {
+impl Registers {
     /// `n` registers whose contents mean nothing.
     fn some(&mut self, n: usize) -> &mut [Lanes] {
         if self.0.len() < n {
@@ -176,6 +176,18 @@ impl Packed {
 /// Whether [`pack`] and [`dot_packed`] exist for an instruction set.
 pub(crate) fn has_packed(isa: Available) -> bool {
     isa.isa() == Isa::Avx512
+}
+
+/// Rounds a row of activations, as [`quantize_row_portably`] defines it.
+pub(crate) fn quantize_row(isa: Available, x: &[f32], groups: &mut [Group]) {
+    assert_eq!(groups.len(), x.len().div_ceil(GROUP_LEN), "groups of a row");
+    match isa.isa() {
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "compiled for an instruction set")]
+        // SAFETY: `isa` proves that the machine has it.
+        Isa::Avx512 => unsafe { avx512::quantize_row(x, groups) },
+        _ => quantize_row_portably(isa, x, groups),
+    }
 }
 
 /// `out[c][r] = weights[r] . columns[c]`: rows of `row_bytes` bytes, one to [`MAX_COLUMNS`]
@@ -243,9 +255,11 @@ pub(crate) fn has_float_tiles(isa: Available, n_columns: usize) -> bool {
     expect(dead_code, reason = "only AVX-512 has tiles of floats")
 )]
 pub(crate) struct FloatScratch {
-    /// A part of each row, as f32.
-    weights: Vec<f32>,
-    sums: PartialSums,
+    /// A part of each row.
+    rows: Registers,
+    /// The same part of each column.
+    columns: Registers,
+    sums: Registers,
 }
 
 /// [`dot_float`] for any number of columns, where [`has_float_tiles`].
@@ -294,7 +308,7 @@ pub(crate) fn pack(
 pub(crate) fn dot_packed(
     isa: Available,
     packed: &Packed,
-    sums: &mut PartialSums,
+    sums: &mut Registers,
     columns: &[&[Group]],
     out: &mut [f32],
 ) {
