@@ -79,8 +79,12 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
     if let Some(machine) = Machine::now() {
         let plan = file.plan_memory(&options, context, args.slots, &machine)?;
         let beside = HumanBytes(plan.total_bytes());
-        writeln!(stderr, "memory beside the weights: {beside} for {} x {context} tokens", args.slots)
-            .context(told)?;
+        writeln!(
+            stderr,
+            "memory beside the weights: {beside} for {} x {context} tokens",
+            args.slots
+        )
+        .context(told)?;
     }
     let sampling = file.sampling()?;
     let dialect = args.prompt_format.unwrap_or_else(|| file.dialect().0);

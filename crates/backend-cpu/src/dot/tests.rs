@@ -97,18 +97,26 @@ fn check_integer(kind: TensorType, n_rows: usize, n_blocks: usize) {
                 assert_bits(&out, expected, &format!("{kind} {isa:?}, {n_columns} columns"));
             }
         }
-        if has_packed(isa) {
-            let (mut packed, mut sums) = (Packed::default(), Registers::default());
-            // More and longer rows first: what they leave behind must not matter.
-            let large = noise.weights(kind, n_rows + 3, columns + GROUP_LEN);
-            pack(isa, format, &large, kind.row_bytes(columns + GROUP_LEN), &mut packed);
-            pack(isa, format, &weights, row_bytes, &mut packed);
-            for n_columns in 1..=PACKED_COLUMNS {
-                let rows: Vec<_> = (0..n_columns).map(|t| activations.row(t)).collect();
-                let mut out = vec![0.0; n_columns * n_rows];
-                dot_packed(isa, &packed, &mut sums, &rows, &mut out);
-                let what = format!("{kind} {isa:?}, {n_columns} columns, packed");
-                assert_bits(&out, &expected[..out.len()], &what);
+        let (mut packed, mut sums) = (Packed::default(), Registers::default());
+        // More and longer rows first: what they leave behind must not matter.
+        let large = noise.weights(kind, n_rows + 3, columns + GROUP_LEN);
+        pack(isa, format, &large, kind.row_bytes(columns + GROUP_LEN), &mut packed);
+        pack(isa, format, &weights, row_bytes, &mut packed);
+        for n_columns in 1..=PACKED_COLUMNS {
+            let rows: Vec<_> = (0..n_columns).map(|t| activations.row(t)).collect();
+            let mut out = vec![0.0; n_columns * n_rows];
+            dot_packed(isa, &packed, &mut sums, &rows, &[activations.row(0)], &mut out);
+            let what = format!("{kind} {isa:?}, {n_columns} columns, packed");
+            assert_bits(&out, &expected[..out.len()], &what);
+            #[cfg(target_arch = "aarch64")]
+            #[expect(unsafe_code, reason = "compiled for an instruction set")]
+            if isa.isa() == Isa::Neon {
+                let unpacked = packed.unpacked.chunks_exact(packed.n_groups);
+                // SAFETY: `isa` proves that the machine has it.
+                unsafe {
+                    neon::dot_unpacked(unpacked, packed.has_mins, &rows, false, &mut out);
+                }
+                assert_bits(&out, &expected[..out.len()], &format!("{what}, one by one"));
             }
         }
     }

@@ -48,9 +48,10 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "R", value_parser = positive, default_value = "1")]
     repeat: usize,
 
-    /// Make up the KV below each context instead of running a prompt: only decode is measured.
-    #[arg(long)]
-    made_up_kv: bool,
+    /// Make up the KV below each context instead of running a prompt, but for the last N tokens;
+    /// without N, only decode is measured.
+    #[arg(long, value_name = "N", value_parser = positive, num_args = 0..=1, default_missing_value = "1")]
+    made_up_kv: Option<usize>,
 
     /// Write the report as JSON.
     #[arg(long, value_name = "FILE")]
@@ -144,7 +145,7 @@ fn measure(
     let peak = model.read_bandwidth();
     let row = |i: usize| {
         let frontiers: Vec<_> = passes.iter().map(|pass| pass[i]).collect();
-        Row::new(&frontiers, bytes_per_token, peak, args.made_up_kv)
+        Row::new(&frontiers, bytes_per_token, peak, args.made_up_kv == Some(1))
     };
     Ok(Report {
         machine: MachineReport {

@@ -28,11 +28,11 @@ pub(in crate::dot) fn pack(
     row_bytes: usize,
     packed: &mut Packed,
 ) {
-    (packed.offset, packed.has_mins) = match format {
-        IntegerFormat::Q8_0 => (Q8_0_OFFSET, false),
-        IntegerFormat::Q2K | IntegerFormat::Q4K => (0, true),
-        IntegerFormat::Iq2Xxs => (IQ2_XXS_OFFSET, false),
-        IntegerFormat::Mxfp4 => (MXFP4_OFFSET, false),
+    packed.offset = match format {
+        IntegerFormat::Q8_0 => Q8_0_OFFSET,
+        IntegerFormat::Q2K | IntegerFormat::Q4K => 0,
+        IntegerFormat::Iq2Xxs => IQ2_XXS_OFFSET,
+        IntegerFormat::Mxfp4 => MXFP4_OFFSET,
     };
     match format {
         IntegerFormat::Q8_0 => pack_rows(|b| in_quads(unpack_q8_0(b)), weights, row_bytes, packed),
@@ -92,22 +92,27 @@ pub(in crate::dot) fn dot_packed(
     packed: &Packed,
     sums: &mut Registers,
     columns: &[&[Group]],
+    next: &[&[Group]],
     out: &mut [f32],
 ) {
     const { assert!(PACKED_COLUMNS == 6) };
     match (columns, packed.has_mins) {
-        (&[a], false) => tiles::<1, false>(packed, sums, [a], out),
-        (&[a, b], false) => tiles::<2, false>(packed, sums, [a, b], out),
-        (&[a, b, c], false) => tiles::<3, false>(packed, sums, [a, b, c], out),
-        (&[a, b, c, d], false) => tiles::<4, false>(packed, sums, [a, b, c, d], out),
-        (&[a, b, c, d, e], false) => tiles::<5, false>(packed, sums, [a, b, c, d, e], out),
-        (&[a, b, c, d, e, f], false) => tiles::<6, false>(packed, sums, [a, b, c, d, e, f], out),
-        (&[a], true) => tiles::<1, true>(packed, sums, [a], out),
-        (&[a, b], true) => tiles::<2, true>(packed, sums, [a, b], out),
-        (&[a, b, c], true) => tiles::<3, true>(packed, sums, [a, b, c], out),
-        (&[a, b, c, d], true) => tiles::<4, true>(packed, sums, [a, b, c, d], out),
-        (&[a, b, c, d, e], true) => tiles::<5, true>(packed, sums, [a, b, c, d, e], out),
-        (&[a, b, c, d, e, f], true) => tiles::<6, true>(packed, sums, [a, b, c, d, e, f], out),
+        (&[a], false) => tiles::<1, false>(packed, sums, [a], next, out),
+        (&[a, b], false) => tiles::<2, false>(packed, sums, [a, b], next, out),
+        (&[a, b, c], false) => tiles::<3, false>(packed, sums, [a, b, c], next, out),
+        (&[a, b, c, d], false) => tiles::<4, false>(packed, sums, [a, b, c, d], next, out),
+        (&[a, b, c, d, e], false) => tiles::<5, false>(packed, sums, [a, b, c, d, e], next, out),
+        (&[a, b, c, d, e, f], false) => {
+            tiles::<6, false>(packed, sums, [a, b, c, d, e, f], next, out)
+        }
+        (&[a], true) => tiles::<1, true>(packed, sums, [a], next, out),
+        (&[a, b], true) => tiles::<2, true>(packed, sums, [a, b], next, out),
+        (&[a, b, c], true) => tiles::<3, true>(packed, sums, [a, b, c], next, out),
+        (&[a, b, c, d], true) => tiles::<4, true>(packed, sums, [a, b, c, d], next, out),
+        (&[a, b, c, d, e], true) => tiles::<5, true>(packed, sums, [a, b, c, d, e], next, out),
+        (&[a, b, c, d, e, f], true) => {
+            tiles::<6, true>(packed, sums, [a, b, c, d, e, f], next, out)
+        }
         _ => unreachable!("the caller counted the columns"),
     }
 }
@@ -118,8 +123,10 @@ fn tiles<const COLUMNS: usize, const MINS: bool>(
     packed: &Packed,
     sums: &mut Registers,
     columns: [&[Group]; COLUMNS],
+    next: &[&[Group]],
     out: &mut [f32],
 ) {
+    let mut next = next.iter().copied().flatten();
     let (n_rows, n_groups) = (packed.n_rows, packed.n_groups);
     let n_tiles = n_rows.div_ceil(TILE_ROWS);
     let sums = sums.some(n_tiles * COLUMNS * TILE_ROWS).as_chunks_mut::<TILE_ROWS>().0;
@@ -134,6 +141,9 @@ fn tiles<const COLUMNS: usize, const MINS: bool>(
                 sums.fill([Lanes([0.0; 16]); TILE_ROWS]);
             }
             for g in groups.clone() {
+                if let Some(group) = next.next() {
+                    prefetch_group(group);
+                }
                 let weights = rows.map(|row| &packed.groups[row + g]);
                 let columns = columns.map(|column| &column[g]);
                 let minimums = MINS.then(|| rows.map(|row| &packed.minimums[row + g]));
@@ -153,6 +163,17 @@ fn tiles<const COLUMNS: usize, const MINS: bool>(
             }
         }
     }
+}
+
+/// Asks for what a tile reads of a group.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn prefetch_group(group: &Group) {
+    for quads in group.quads.as_chunks::<64>().0 {
+        _mm_prefetch::<_MM_HINT_T1>(quads.as_ptr());
+    }
+    _mm_prefetch::<_MM_HINT_T1>(group.scales.as_ptr().cast());
+    _mm_prefetch::<_MM_HINT_T1>(group.sums.as_ptr().cast());
 }
 
 /// Adds a group of each row times the same group of each column; only formats without an offset
