@@ -83,7 +83,8 @@ pub(crate) fn attend(
     let head_dim = width / n_heads;
     assert_eq!(out.width(), width, "output width");
     assert_eq!(attended.window.layout().width, head_dim, "row width");
-    assert!(run.n_rows + params.window - 1 <= attended.window.capacity(), "the ring holds the run");
+    let n_seen = run.first_position.min(params.window - 1) + run.n_rows;
+    assert!(n_seen <= attended.window.capacity(), "the ring holds the run");
     let sinks = attended.sinks.values();
     assert_eq!(sinks.len(), n_heads, "one sink per head");
     // Few tokens are split by heads, so that all threads have something to do.

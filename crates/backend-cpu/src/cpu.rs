@@ -151,6 +151,17 @@ impl Backend for Cpu {
         kv.write(first_row, bytes);
     }
 
+    fn copy_kv_rows(
+        &mut self,
+        out: &mut KvRows,
+        first_row: usize,
+        kv: &KvRows,
+        rows: Range<usize>,
+    ) {
+        assert_eq!(out.layout(), kv.layout(), "layout");
+        out.write(first_row, kv.rows(rows));
+    }
+
     fn selection(&mut self, capacity: usize, top_k: usize) -> Result<Selection> {
         Ok(Selection::new(capacity, top_k))
     }

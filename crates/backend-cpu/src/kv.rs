@@ -57,8 +57,8 @@ pub(crate) fn compress(
         let slot_scores = state.scores.row_mut(slot);
         slot_scores.copy_from_slice(scores.row(row));
         vector::add(isa, slot_scores, bias);
-        if (position + 1) % params.ratio == 0 {
-            let window = position / params.ratio;
+        let window = position / params.ratio;
+        if (position + 1) % params.ratio == 0 && window >= params.n_stored_rows {
             pool(isa, scratch, state, params, window);
             let scale = rms_scale(isa, scratch, params.norm_eps);
             for (value, gain) in scratch.iter_mut().zip(compressor.gain) {

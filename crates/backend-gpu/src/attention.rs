@@ -76,7 +76,8 @@ pub(crate) fn attend(
     assert_eq!(queries.width, params.n_heads * head_dim, "queries");
     assert_eq!(out.width, queries.width, "heads");
     assert!(run.first_row + run.n_rows <= queries.n_rows.min(out.n_rows), "rows in use");
-    assert!(run.n_rows + params.window - 1 <= window.capacity, "the ring holds the run");
+    let n_seen = run.first_position.min(params.window - 1) + run.n_rows;
+    assert!(n_seen <= window.capacity, "the ring holds the run");
     assert_eq!(attended.sinks.n_values(), params.n_heads, "sinks");
     let last_position = run.first_position + run.n_rows;
     let (reads, ratio, top_k, n_compressed) = match compressed {

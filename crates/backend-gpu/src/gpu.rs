@@ -112,6 +112,16 @@ impl Backend for Gpu {
         kv.write(&mut self.context, first_row, bytes);
     }
 
+    fn copy_kv_rows(
+        &mut self,
+        out: &mut KvRows,
+        first_row: usize,
+        kv: &KvRows,
+        rows: Range<usize>,
+    ) {
+        out.copy(&mut self.context, first_row, kv, &rows);
+    }
+
     fn selection(&mut self, capacity: usize, top_k: usize) -> Result<Selection> {
         Selection::new(&self.context, capacity, top_k)
     }

@@ -118,8 +118,9 @@ fn pool(
     compressor: &Compressor<'_>,
     run: Run,
 ) {
-    let CompressParams { ratio, overlap, norm_eps } = *compressor.params;
-    let windows = run.first_position / ratio..(run.first_position + run.n_rows) / ratio;
+    let CompressParams { ratio, overlap, norm_eps, n_stored_rows } = *compressor.params;
+    let first = (run.first_position / ratio).max(n_stored_rows);
+    let windows = first..(run.first_position + run.n_rows) / ratio;
     if windows.is_empty() {
         return;
     }

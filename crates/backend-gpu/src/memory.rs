@@ -205,6 +205,22 @@ impl KvRows {
         Ok(())
     }
 
+    pub(crate) fn copy(
+        &mut self,
+        context: &mut Context,
+        first_row: usize,
+        from: &Self,
+        rows: &Range<usize>,
+    ) {
+        assert_eq!(self.layout, from.layout, "layout");
+        assert!(rows.end <= from.capacity && first_row + rows.len() <= self.capacity, "rows exist");
+        let (first, bytes) = (from.stored_bytes(rows.start), from.stored_bytes(rows.len()));
+        if bytes > 0 {
+            let to = self.stored_bytes(first_row);
+            context.copy((&from.buffer, first), (&self.buffer, to), bytes);
+        }
+    }
+
     pub(crate) fn write(&self, context: &mut Context, first_row: usize, bytes: &[u8]) {
         let (n_words, row_bytes) = (row_words(&self.layout), self.layout.row_bytes());
         let n_rows = bytes.len() / row_bytes;

@@ -176,6 +176,15 @@ pub trait Backend: Send + Sized + 'static {
     /// Puts rows read by [`Backend::read_kv_rows`] back, on this or another backend.
     fn write_kv_rows(&mut self, kv: &mut Self::KvRows, first_row: usize, bytes: &[u8]);
 
+    /// Copies `rows` of `kv` to the rows of `out` from `first_row` on; both have one layout.
+    fn copy_kv_rows(
+        &mut self,
+        out: &mut Self::KvRows,
+        first_row: usize,
+        kv: &Self::KvRows,
+        rows: Range<usize>,
+    );
+
     /// Room for the choices of `capacity` tokens, `top_k` rows each.
     ///
     /// # Errors
@@ -288,7 +297,8 @@ pub trait Backend: Send + Sized + 'static {
     /// than the ring.
     fn store_kv(&mut self, window: &mut Self::KvRows, kv: &Self::Tensor, run: Run);
 
-    /// Feeds a run to a compressor and stores the rows that close in it (c.8).
+    /// Feeds a run to a compressor and stores the rows that close in it (c.8), but for those that
+    /// `params` calls stored.
     ///
     /// `values` and `scores` are `[n, width]`, projections of the batch; `ape` is
     /// `[ratio, width]`, added to the scores by position; `gain` is `[row width]`. Row `w` goes to

@@ -51,6 +51,10 @@ pub struct CompressParams {
     pub overlap: bool,
     /// Epsilon of the norm of a pooled row.
     pub norm_eps: f32,
+    /// Rows that are stored already and stay as they are: 0 in a first run. A timeline that was cut
+    /// runs tokens again to have their inputs back; the rows that they closed are still there, and
+    /// what they were pooled from may not be.
+    pub n_stored_rows: usize,
 }
 
 /// Lightning-indexer constants (specification c.9).

@@ -42,6 +42,8 @@ enum Change {
     NoiseInEveryCall,
     NoiseInSmallBatches,
     KvBytesMoved,
+    KvCopyAtZero,
+    StoredRowsForgotten,
 }
 
 use Change as C;
@@ -222,6 +224,17 @@ impl Backend for Altered {
         Reference.write_kv_rows(kv, first_row, bytes);
     }
 
+    fn copy_kv_rows(
+        &mut self,
+        out: &mut reference::KvRows,
+        first_row: usize,
+        kv: &reference::KvRows,
+        rows: Range<usize>,
+    ) {
+        let first_row = if self.is(C::KvCopyAtZero) { 0 } else { first_row };
+        Reference.copy_kv_rows(out, first_row, kv, rows);
+    }
+
     fn selection(&mut self, capacity: usize, top_k: usize) -> Result<Selection> {
         Reference.selection(capacity, top_k)
     }
@@ -360,6 +373,10 @@ impl Backend for Altered {
             let zeros = vec![0.0; state.values.n_rows() * width];
             Reference.write(&mut state.values, 0, &zeros);
         }
+        let mut params = *params;
+        if self.is(C::StoredRowsForgotten) {
+            params.n_stored_rows = 0;
+        }
         Reference.compress(
             rows,
             state,
@@ -368,7 +385,7 @@ impl Backend for Altered {
             &ape.plain,
             &gain.plain,
             rotation,
-            params,
+            &params,
             run,
         );
     }
@@ -540,6 +557,8 @@ fn wrong_hyper_connections_fail() {
 #[test]
 fn wrong_kv_fails() {
     check(&[C::KvBytesMoved], Group::Memory, &["kv exchange"]);
+    check(&[C::KvCopyAtZero], Group::Memory, &["kv exchange"]);
+    check(&[C::StoredRowsForgotten], Group::Kv, &["compress"]);
     let changes = &[C::RingOffByOne, C::CarryOverLost, C::OneRowLess];
     check(changes, Group::Kv, &["store_kv", "compress", "index_select"]);
     check(&[C::FirstRowOfRunIgnored], Group::Kv, &["store_kv"]);

@@ -221,7 +221,7 @@ fn compressed_rows(vectors: &Vectors, case: &str, ratio: usize, layout: KvLayout
         &vectors.weight(&format!("{case}.ape")),
         &vectors.weight(&format!("{case}.gain")),
         &Rotation::new(ROPE_DIM, 160_000.0, Some(YARN)),
-        &CompressParams { ratio, overlap, norm_eps: 1e-6 },
+        &CompressParams { ratio, overlap, norm_eps: 1e-6, n_stored_rows: 0 },
         one_run(n, 0),
     );
     let mut bytes = vec![0; n / ratio * layout.row_bytes()];

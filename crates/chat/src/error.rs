@@ -148,6 +148,20 @@ pub enum Error {
         /// The vendor crate's reason, written for the client.
         source: deepseek_recipe::request::ConversionError,
     },
+    /// The request asks for a form that answers cannot be held to.
+    #[error("{place}: answers cannot be held to this: {problem}")]
+    Rule {
+        /// Where the form stands in the request.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A grammar could not be followed.
+    #[error("the grammar of the answer cannot be followed: {problem}")]
+    Grammar {
+        /// What is wrong.
+        problem: String,
+    },
     /// Model output could not be parsed.
     #[error("the model output could not be decoded")]
     ParseOutput {

@@ -13,22 +13,28 @@
 
 mod dialect;
 mod error;
+mod grammar;
 mod parse;
 mod prepare;
 mod prompt;
 mod request;
 mod tokenizer;
+mod wishes;
 
 pub use deepseek_recipe;
 pub use deepseek_recipe_core;
 
 pub use dialect::{Dialect, Effort, Thinking};
 pub use error::{Error, Result};
+pub use grammar::{
+    AnswerFormat, AnswerRules, AnswerStart, Grammars, Guide, TokenBits, ToolRule, ToolRules,
+};
 pub use parse::{Output, OutputStart, ToolCall, parse_text, parse_tokens};
 pub use prepare::prepare_request;
-pub use prompt::{Prompt, Segment, render, render_chat};
+pub use prompt::{Exchange, Prompt, Segment, render, render_chat, render_dialogue};
 pub use request::{
     Api, RenderedRequest, Sampling, convert_request, convert_value, render_converted,
     render_request,
 };
 pub use tokenizer::{PromptTokens, StreamDecoder, Tokenizer, Vocabulary};
+pub use wishes::convert_with_rules;

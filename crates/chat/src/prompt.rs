@@ -12,6 +12,7 @@
 //!
 //! Refuses: parsing HTTP bodies (`request`), and inventing a template of our own.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use deepseek_recipe_core::conversation::Conversation;
@@ -22,6 +23,9 @@ use deepseek_recipe_encoding::dsv4::DeepseekV4Encoding;
 use crate::dialect::{Dialect, Effort, Thinking};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
+
+/// Stands in front of every answer, whether there was reasoning or not.
+const THINK_END: &str = "</think>";
 
 /// A rendered prompt: its text, and which parts of the text are control tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,14 +67,33 @@ impl Prompt {
     /// # Errors
     /// If the vocabulary lacks a control token that the prompt uses.
     pub fn encode(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        self.encode_recalling(tokenizer, &HashMap::new())
+    }
+
+    /// The token ids of the prompt, where `answers` says with which ids the model itself wrote an
+    /// answer that is now part of it. A text has many spellings in tokens, and the KV of a
+    /// conversation goes on only behind the one that is in it.
+    ///
+    /// # Errors
+    /// As [`Prompt::encode`].
+    pub fn encode_recalling(
+        &self,
+        tokenizer: &Tokenizer,
+        answers: &HashMap<&str, &[u32]>,
+    ) -> Result<Vec<u32>> {
         let mut ids = Vec::new();
+        let mut before = "";
         for segment in self.segments() {
             match segment {
-                Segment::Text(text) => tokenizer.extend_plain(&mut ids, text),
+                Segment::Text(text) => match answers.get(text) {
+                    Some(known) if before == THINK_END => ids.extend_from_slice(known),
+                    _ => tokenizer.extend_plain(&mut ids, text),
+                },
                 Segment::Control(token) => {
                     let missing =
                         || Error::MissingControlTokens { missing: vec![token.to_owned()] };
                     ids.push(tokenizer.control_token(token).ok_or_else(missing)?);
+                    before = token;
                 }
             }
         }
@@ -90,6 +113,17 @@ pub fn render(dialect: Dialect, conversation: &Conversation) -> Result<Prompt> {
     Ok(Prompt { text: rendered.prompt, control_ranges: rendered.special_ranges })
 }
 
+/// A question and what the model said to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exchange<'a> {
+    /// What the user said.
+    pub user: &'a str,
+    /// How the model reasoned; empty if it did not.
+    pub reasoning: &'a str,
+    /// What it answered.
+    pub answer: &'a str,
+}
+
 /// Renders one question with an optional system text in front of it.
 ///
 /// # Errors
@@ -100,24 +134,52 @@ pub fn render_chat(
     user: &str,
     thinking: Thinking,
 ) -> Result<Prompt> {
+    render_dialogue(dialect, system, &[], user, thinking)
+}
+
+/// Renders a question behind what was said before, with an optional system text in front.
+///
+/// # Errors
+/// If the dialect does not have the reasoning effort.
+pub fn render_dialogue(
+    dialect: Dialect,
+    system: Option<&str>,
+    past: &[Exchange<'_>],
+    user: &str,
+    thinking: Thinking,
+) -> Result<Prompt> {
     let system = system.map(|text| InputMessage::System {
         content: deepseek_recipe_core::prompt::Prompt::plain(text),
         image_sources: Vec::new(),
         tools: None,
     });
-    let user = InputMessage::User {
-        content: deepseek_recipe_core::prompt::Prompt::plain(user),
-        image_sources: Vec::new(),
-    };
+    let past = past.iter().flat_map(|exchange| [user_message(exchange.user), answer(exchange)]);
     let (thinking_mode, reasoning_effort) = match thinking {
         Thinking::Off => (false, None),
         Thinking::On(effort) => (true, Some(effort.into())),
     };
     let conversation = Conversation {
-        messages: system.into_iter().chain([user]).collect(),
+        messages: system.into_iter().chain(past).chain([user_message(user)]).collect(),
         thinking_mode,
         reasoning_effort,
         ..Conversation::default()
     };
     render(dialect, &conversation)
+}
+
+fn user_message(text: &str) -> InputMessage {
+    InputMessage::User {
+        content: deepseek_recipe_core::prompt::Prompt::plain(text),
+        image_sources: Vec::new(),
+    }
+}
+
+fn answer(exchange: &Exchange<'_>) -> InputMessage {
+    let reasoning = Some(exchange.reasoning).filter(|text| !text.is_empty());
+    InputMessage::Assistant {
+        content: exchange.answer.to_owned(),
+        reasoning_content: reasoning.map(str::to_owned),
+        tool_calls: None,
+        prefix: false,
+    }
 }

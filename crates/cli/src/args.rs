@@ -11,6 +11,7 @@ use engine::BackendChoice;
 use crate::bench::BenchArgs;
 use crate::convert::ConvertArgs;
 use crate::quantize::QuantizeArgs;
+use crate::repl::ChatArgs;
 use crate::serve::ServeArgs;
 
 /// DeepSeek V4 Flash inference: a private coding-agent backend in one binary.
@@ -34,6 +35,11 @@ pub(crate) enum Command {
     /// error. Reasoning comes before the answer: grey on a terminal; as the model writes it, up to
     /// `</think>`, where the output goes elsewhere. Ctrl-C ends the answer.
     Run(RunArgs),
+    /// Talk with the model.
+    ///
+    /// Lines on a terminal are edited, with a history; from a pipe, each line is a message. /help
+    /// lists the commands. Conversations are kept and found again.
+    Chat(ChatArgs),
     /// Serve the OpenAI and Anthropic APIs over HTTP.
     ///
     /// Ends with Ctrl-C. Streams begin at once and show signs of life while a prompt is read.

@@ -17,8 +17,10 @@ mod imatrix;
 mod inspect;
 mod logits;
 mod models;
+mod places;
 mod quantize;
 mod render;
+mod repl;
 mod report;
 mod run;
 mod serve;
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
+        Command::Chat(args) => repl::chat(args),
         Command::Serve(args) => serve::serve(args),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Tokenize(args) => tokenize::tokenize(args),

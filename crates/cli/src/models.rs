@@ -31,7 +31,7 @@ pub(crate) fn open(model: &Path) -> Result<ModelFile> {
 }
 
 /// Opens what `-m` names, or the built-in model with a word on what it is.
-pub(crate) fn open_or_tiny(model: Option<&Path>) -> Result<ModelFile> {
+pub(crate) fn open_or_default(model: Option<&Path>) -> Result<ModelFile> {
     if let Some(model) = model {
         return open(model);
     }

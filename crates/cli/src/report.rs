@@ -35,7 +35,7 @@ pub(crate) fn report(error: &anyhow::Error, verbose: bool) -> ExitCode {
     ExitCode::from(if error.is::<UsageError>() { USAGE } else { FAILURE })
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let kind = |cause: &(dyn std::error::Error + 'static)| {
         let error = cause.downcast_ref::<io::Error>().map(io::Error::kind);
         error.or_else(|| cause.downcast_ref::<serde_json::Error>()?.io_error_kind())
@@ -49,7 +49,7 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
 }
 
 /// With `verbose`, every cause has a line of its own.
-fn message(error: &anyhow::Error, verbose: bool) -> String {
+pub(crate) fn message(error: &anyhow::Error, verbose: bool) -> String {
     let mut lines = Vec::new();
     if verbose {
         lines.push(format!("error: {error}"));

@@ -22,7 +22,7 @@ const BOS: &str = "<｜begin▁of▁sentence｜>";
 const THINK_START: &str = "<think>";
 
 pub(crate) fn run(args: &RunArgs) -> Result<()> {
-    let file = models::open_or_tiny(args.model.as_deref())?;
+    let file = models::open_or_default(args.model.as_deref())?;
     let settings = RunSettings::resolve(args, file.sampling()?)?;
     let geometry = file.geometry()?;
     let tokenizer = file.tokenizer()?;

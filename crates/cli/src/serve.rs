@@ -74,7 +74,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
     let listener = TcpListener::bind((args.host, args.port))
         .with_context(|| format!("cannot listen on {}:{}", args.host, args.port))?;
     let address = listener.local_addr().context("cannot tell the port")?;
-    let file = models::open_or_tiny(args.model.as_deref())?;
+    let file = models::open_or_default(args.model.as_deref())?;
     let geometry = file.geometry()?;
     let tokenizer = file.tokenizer()?;
     let context = args.ctx.unwrap_or_else(|| default_context(&geometry));

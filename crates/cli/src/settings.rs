@@ -53,7 +53,7 @@ pub(crate) fn load_options(args: &BackendArgs) -> LoadOptions {
     LoadOptions { backend: args.backend.into(), n_threads: args.threads, ..LoadOptions::default() }
 }
 
-fn sampling(args: &SamplingArgs, default: SampleParams) -> SampleParams {
+pub(crate) fn sampling(args: &SamplingArgs, default: SampleParams) -> SampleParams {
     SampleParams {
         temperature: args.temp.unwrap_or(default.temperature),
         top_k: args.top_k.unwrap_or(default.top_k),

@@ -23,6 +23,40 @@ pub(crate) fn tokens_bar(what: &'static str, total: u64) -> ProgressBar {
     bar(what, total, "{msg} {wide_bar} {pos}/{len} tokens, {eta} left")
 }
 
+/// A line of its own that counts what has no end yet.
+pub(crate) fn note_spinner(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} ...").expect("the template is valid");
+    ProgressBar::new_spinner().with_style(style).with_message(what)
+}
+
+/// What may be done to text for the eye.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ink {
+    Plain,
+    Color,
+}
+
+impl Ink {
+    /// What standard error shows.
+    pub(crate) fn of_stderr() -> Self {
+        let color = io::stderr().is_terminal() && shows_color();
+        if color { Self::Color } else { Self::Plain }
+    }
+
+    /// Text that is less important.
+    pub(crate) fn grey(self, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Color => format!("{GREY}{text}{RESET}"),
+        }
+    }
+}
+
+/// Whether a terminal may be sent escape codes for colours.
+fn shows_color() -> bool {
+    !env::no_color() && !env::dumb_terminal()
+}
+
 fn bar(what: &'static str, total: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).expect("the templates above are valid");
     ProgressBar::new(total).with_style(style).with_message(what)
@@ -53,10 +87,10 @@ impl AnswerWriter {
     /// A writer of an answer that begins in `section`.
     pub(crate) fn new(section: Section) -> Self {
         let out = io::stdout().lock();
-        let reader = match (out.is_terminal(), env::no_color()) {
+        let reader = match (out.is_terminal(), shows_color()) {
             (false, _) => Reader::Program,
-            (true, true) => Reader::Person,
-            (true, false) => Reader::PersonInColor,
+            (true, false) => Reader::Person,
+            (true, true) => Reader::PersonInColor,
         };
         Self { out, reader, section, grey: false, at_line_start: true }
     }

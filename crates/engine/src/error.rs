@@ -154,6 +154,12 @@ pub enum Error {
         /// What it is.
         value: f32,
     },
+    /// A constraint could not be followed.
+    #[error("the answer could not be held to its form")]
+    Constraint {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A job that waited when the engine was told to end.
     #[error("the engine is shutting down")]
     ShuttingDown,

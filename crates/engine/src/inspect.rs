@@ -138,7 +138,7 @@ impl ModelFile {
     fn cost(&self, context: Option<usize>) -> Result<Cost> {
         let geometry = self.geometry()?;
         let context = context.unwrap_or_else(|| default_context(&geometry));
-        let options = Options { max_batch: DEFAULT_MAX_BATCH, kv_rounding: KvRounding::Applied };
+        let options = Options::new(DEFAULT_MAX_BATCH, KvRounding::Applied);
         Ok(Cost {
             active_bytes: ActiveBytes::of_file(&self.file, &geometry),
             memory: MemoryPlan::new(&geometry, &options, context, 1),

@@ -12,7 +12,7 @@ use backend::{Backend, KvRounding};
 use backend_cpu::Cpu;
 use chat::{Tokenizer, Vocabulary};
 use gguf::MappedFile;
-use model::{ARCHITECTURE, Geometry, Inference, MemoryPlan, Model, Options};
+use model::{ARCHITECTURE, DEFAULT_REWIND_TOKENS, Geometry, Inference, MemoryPlan, Model, Options};
 
 use crate::error::{Error, Result};
 use crate::gpu;
@@ -50,6 +50,9 @@ pub struct LoadOptions {
     pub max_batch: usize,
     /// Whether KV rows are rounded as the model was trained.
     pub kv_rounding: KvRounding,
+    /// Tokens by which a conversation can be cut back without being run from its beginning. They
+    /// cost memory: 25 KB each for the published model.
+    pub rewind_tokens: usize,
     /// Threads of the cpu backend, at least 1; one per core if `None`.
     pub n_threads: Option<usize>,
     /// Whether the cpu backend asks for weights before it uses them: right where memory does not
@@ -63,6 +66,7 @@ impl Default for LoadOptions {
             backend: BackendChoice::Auto,
             max_batch: DEFAULT_MAX_BATCH,
             kv_rounding: KvRounding::Applied,
+            rewind_tokens: DEFAULT_REWIND_TOKENS,
             n_threads: None,
             readahead: false,
         }
@@ -157,8 +161,9 @@ impl ModelFile {
         options: &LoadOptions,
         on_progress: &mut dyn FnMut(u64),
     ) -> Result<Box<dyn Inference>> {
-        let LoadOptions { backend, max_batch, kv_rounding, n_threads, readahead } = *options;
-        let model_options = Options { max_batch, kv_rounding };
+        let LoadOptions { backend, max_batch, kv_rounding, rewind_tokens, n_threads, readahead } =
+            *options;
+        let model_options = Options { max_batch, kv_rounding, rewind_tokens };
         let cpu = backend_cpu::Options { n_threads, isa: None, readahead };
         let loaded: model::Result<Box<dyn Inference>> = match backend {
             BackendChoice::Reference => load_on(Reference, &self.file, model_options, on_progress),
@@ -184,8 +189,9 @@ impl ModelFile {
         observer: Observer,
         on_progress: &mut dyn FnMut(u64),
     ) -> Result<Box<dyn Inference>> {
-        let LoadOptions { backend, max_batch, kv_rounding, n_threads, readahead } = *options;
-        let model_options = Options { max_batch, kv_rounding };
+        let LoadOptions { backend, max_batch, kv_rounding, rewind_tokens, n_threads, readahead } =
+            *options;
+        let model_options = Options { max_batch, kv_rounding, rewind_tokens };
         let loaded = match backend {
             BackendChoice::Reference => {
                 let backend = Observed::new(Reference, observer);
@@ -219,7 +225,8 @@ impl ModelFile {
     ) -> Result<MemoryPlan> {
         let geometry = self.geometry()?;
         check_context(&geometry, context)?;
-        let options = Options { max_batch: options.max_batch, kv_rounding: options.kv_rounding };
+        let LoadOptions { max_batch, kv_rounding, rewind_tokens, .. } = *options;
+        let options = Options { max_batch, kv_rounding, rewind_tokens };
         let plan = |context| MemoryPlan::new(&geometry, &options, context, n_slots);
         let available_bytes = machine.available_bytes;
         let fits = |context: usize| plan(context).total_bytes() <= available_bytes;

@@ -2,7 +2,8 @@
 //!
 //! The timeline is a list of tokens; the KV of the model's slot covers a prefix of it. What is
 //! past that prefix has been said but not run yet: a prompt that waits for its prefill, or the
-//! last token of an answer.
+//! last token of an answer. After a cut the model may want a few tokens again whose compressed rows
+//! it has still stored; they wait like all others.
 //!
 //! Refuses: text; sampling; sharing a slot.
 
@@ -47,6 +48,9 @@ pub struct Session {
     /// The timeline. `n_evaluated` of its first tokens are in KV.
     tokens: Vec<u32>,
     n_evaluated: usize,
+    /// The compressed rows of so many tokens are stored; those past `n_evaluated` are to be run
+    /// again.
+    n_stored: usize,
 }
 
 /// How far the evaluation of a session came.
@@ -66,7 +70,7 @@ impl Session {
     pub fn open(model: &mut dyn Inference, capacity: usize) -> Result<Self> {
         check_context(model.geometry(), capacity)?;
         let slot = model.open_slot(capacity)?;
-        Ok(Self { slot, capacity, tokens: Vec::new(), n_evaluated: 0 })
+        Ok(Self { slot, capacity, tokens: Vec::new(), n_evaluated: 0, n_stored: 0 })
     }
 
     /// Closes the session and frees its memory.
@@ -94,12 +98,13 @@ impl Session {
         self.capacity - self.tokens.len()
     }
 
-    /// Makes `tokens` the timeline, keeping the KV of as much of the common prefix as the model
-    /// can, and returns how many tokens are kept. The last token is always left to be run, so that
-    /// its logits come.
+    /// Makes `tokens` the timeline, keeping the KV of the common prefix, and returns how many
+    /// tokens need not be run: those of the common prefix but for a few that the model wants
+    /// again (see [`Inference::rewind`]). The last token is always left to be run, so that its
+    /// logits come.
     ///
     /// # Errors
-    /// If the tokens do not fit, or the device failed.
+    /// If there are no tokens, or they do not fit.
     pub fn sync(&mut self, model: &mut dyn Inference, tokens: &[u32]) -> Result<usize> {
         if tokens.is_empty() {
             return Err(Error::EmptyPrompt);
@@ -108,28 +113,24 @@ impl Session {
             let (n_tokens, capacity) = (tokens.len(), self.capacity);
             return Err(Error::PromptTooLong { n_tokens, room: capacity, capacity });
         }
-        let kept = model.rewind(self.slot, self.n_common(tokens).min(tokens.len() - 1))?;
+        self.n_stored = self.n_common(tokens).min(tokens.len() - 1);
+        self.n_evaluated = model.rewind(self.slot, self.n_stored);
         self.tokens.clear();
         self.tokens.extend_from_slice(tokens);
-        self.n_evaluated = kept;
-        Ok(kept)
+        Ok(self.n_evaluated)
     }
 
     /// Forgets everything.
-    ///
-    /// # Errors
-    /// If the device failed.
-    pub(crate) fn clear(&mut self, model: &mut dyn Inference) -> Result<()> {
-        model.rewind(self.slot, 0)?;
+    pub(crate) fn clear(&mut self, model: &mut dyn Inference) {
+        model.rewind(self.slot, 0);
         self.tokens.clear();
-        self.n_evaluated = 0;
-        Ok(())
+        (self.n_evaluated, self.n_stored) = (0, 0);
     }
 
     /// Tokens in KV with which `tokens` begins too.
     pub(crate) fn n_common(&self, tokens: &[u32]) -> usize {
-        let evaluated = &self.tokens[..self.n_evaluated];
-        evaluated.iter().zip(tokens).take_while(|(a, b)| a == b).count()
+        let stored = &self.tokens[..self.n_stored];
+        stored.iter().zip(tokens).take_while(|(a, b)| a == b).count()
     }
 
     /// The slot that holds its KV.
@@ -146,6 +147,7 @@ impl Session {
     pub(crate) fn ran(&mut self, n: usize) {
         assert!(n <= self.waiting().len(), "only what waits is run");
         self.n_evaluated += n;
+        self.n_stored = self.n_stored.max(self.n_evaluated);
     }
 
     /// Adds tokens to the timeline without running them.
@@ -170,7 +172,7 @@ impl Session {
         on_chunk: &mut dyn FnMut(usize),
     ) -> Result<Evaluated> {
         let evaluated = self.evaluate_chunks(model, cancel, logits, on_chunk);
-        self.tokens.truncate(self.n_evaluated);
+        self.tokens.truncate(self.n_stored);
         evaluated
     }
 
@@ -195,7 +197,7 @@ impl Session {
                 logits.clear();
                 logits.extend_from_slice(row);
             })?;
-            self.n_evaluated = end;
+            self.ran(end - self.n_evaluated);
             on_chunk(end - first);
         }
         Ok(Evaluated::Everything)

@@ -183,13 +183,14 @@ impl<B: Backend> Site<'_, B> {
     /// Stores the KV of one run, then attends with its queries.
     ///
     /// Rows that close inside the run are stored before its queries read: the token that closes a
-    /// row sees it (d.1).
+    /// row sees it (d.1). Compressed rows of the first `n_stored` tokens are stored already.
     pub(crate) fn attend(
         &self,
         backend: &mut B,
         act: &mut AttentionActivations<B>,
         kv: &mut LayerKv<B>,
         run: Run,
+        n_stored: usize,
     ) {
         let (w, g) = (self.weights, self.geometry);
         backend.store_kv(&mut kv.window, &act.kv_normed, run);
@@ -198,12 +199,12 @@ impl<B: Backend> Site<'_, B> {
         if let (Some(weights), Some(act), Some(kv)) =
             (&w.compressor, compressor, &mut kv.compressed)
         {
-            self.compress(backend, weights, act, kv, run);
+            self.compress(backend, weights, act, kv, run, n_stored);
         }
         let mut selection = None;
         if let (Some(indexer), Some(index), Some(kv)) = (&w.indexer, &mut act.index, &mut kv.index)
         {
-            self.select(backend, indexer, index, kv, run);
+            self.select(backend, indexer, index, kv, run, n_stored);
             selection = Some(&index.selection);
         }
         let attended = Attended {
@@ -226,11 +227,13 @@ impl<B: Backend> Site<'_, B> {
         act: &CompressorActivations<B>,
         kv: &mut CompressedKv<B>,
         run: Run,
+        n_stored: usize,
     ) {
         let params = CompressParams {
             ratio: self.ratio(),
             overlap: self.ratio() == OVERLAP_RATIO,
             norm_eps: self.geometry.norm_eps,
+            n_stored_rows: n_stored / self.ratio(),
         };
         backend.compress(
             &mut kv.rows,
@@ -252,9 +255,10 @@ impl<B: Backend> Site<'_, B> {
         act: &mut IndexActivations<B>,
         kv: &mut CompressedKv<B>,
         run: Run,
+        n_stored: usize,
     ) {
         let g = self.geometry;
-        self.compress(backend, &indexer.compressor, &act.compressor, kv, run);
+        self.compress(backend, &indexer.compressor, &act.compressor, kv, run, n_stored);
         let params =
             IndexParams { n_heads: g.n_index_heads, ratio: self.ratio(), top_k: g.index_top_k };
         let (queries, head_weights) = (&act.queries, &act.head_weights);

@@ -116,6 +116,22 @@ pub enum Error {
         /// Ids are below this.
         vocab_size: usize,
     },
+    /// A token to be run again is another than the one that was there.
+    #[error("the token at position {position} is not the one that is to be run again there")]
+    NotRepeated {
+        /// Where it is.
+        position: usize,
+    },
+    /// Bytes that are no KV of this model.
+    #[error("a KV {part} of this model has {expected} bytes, not {found}")]
+    KvBytes {
+        /// `block` or `frontier`.
+        part: &'static str,
+        /// Bytes that it has.
+        expected: usize,
+        /// Bytes that were given.
+        found: usize,
+    },
     /// More tokens than the slot has room for.
     #[error(
         "{wanted} tokens do not fit the context of {capacity}; a larger --ctx makes room for them"

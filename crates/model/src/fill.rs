@@ -14,7 +14,7 @@ const N_DISTINCT: usize = 1024;
 pub(crate) fn fill<B: Backend>(backend: &mut B, slot: &mut Slot<B>, n_tokens: usize) {
     let attention = made_up_rows(slot.attention_row);
     let index = made_up_rows(slot.index_row);
-    let n_window_rows = slot.ring_rows.min(n_tokens);
+    let n_window_rows = slot.timeline.ring_rows().min(n_tokens);
     for layer in &mut slot.layers {
         write(backend, &mut layer.window, &attention, n_window_rows);
         for (part, rows) in [(&mut layer.compressed, &attention), (&mut layer.index, &index)] {
@@ -23,7 +23,7 @@ pub(crate) fn fill<B: Backend>(backend: &mut B, slot: &mut Slot<B>, n_tokens: us
             }
         }
     }
-    slot.n_tokens = n_tokens;
+    slot.timeline.extend(&vec![0; n_tokens]);
 }
 
 /// [`N_DISTINCT`] rows of one layout.

@@ -21,6 +21,9 @@ use crate::weights::{self, Weights};
 /// Rows that pass the output head at once: it makes `vocab_size` floats of each.
 const HEAD_ROWS: usize = 32;
 
+/// What a [`SlotId`] promises.
+const OPEN: &str = "slots are used between open and close";
+
 /// Which logits of a run are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogitsWanted {
@@ -43,6 +46,9 @@ pub struct Extend<'a> {
     pub logits: LogitsWanted,
 }
 
+/// How far a timeline can be cut back unless told otherwise.
+pub const DEFAULT_REWIND_TOKENS: usize = 4096;
+
 /// How a model is set up.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -50,6 +56,16 @@ pub struct Options {
     pub max_batch: usize,
     /// Whether KV rows are rounded as the model was trained.
     pub kv_rounding: KvRounding,
+    /// Tokens by which a timeline can be cut without being run from its beginning; raw rings are
+    /// sized by it. See [`Inference::rewind`].
+    pub rewind_tokens: usize,
+}
+
+impl Options {
+    /// Options with [`DEFAULT_REWIND_TOKENS`].
+    pub fn new(max_batch: usize, kv_rounding: KvRounding) -> Self {
+        Self { max_batch, kv_rounding, rewind_tokens: DEFAULT_REWIND_TOKENS }
+    }
 }
 
 /// A loaded model as engines see it: object-safe, without a backend in its type.
@@ -79,21 +95,80 @@ pub trait Inference: Send {
     /// Frees a slot's memory. The id means nothing afterwards.
     fn close_slot(&mut self, slot: SlotId);
 
-    /// Tokens that a slot holds.
+    /// Tokens that a slot has run: the next one that it takes has this position.
     ///
     /// # Panics
     /// If the slot is not open.
     fn n_tokens(&self, slot: SlotId) -> usize;
 
-    /// Cuts a slot's timeline to its first `n_tokens` tokens, or to fewer where those cannot be
-    /// had back, and returns how many remain.
+    /// Tokens whose compressed rows a slot holds, at least [`Inference::n_tokens`]. Those past that
+    /// number are to be run again.
+    ///
+    /// # Panics
+    /// If the slot is not open.
+    fn n_stored(&self, slot: SlotId) -> usize;
+
+    /// Cuts a slot's timeline to its first `n_tokens` tokens, and returns how many of them still
+    /// count as run. The others are the next ones that [`Inference::extend`] takes, the same as
+    /// before: fewer than a compression window, none after a short cut. Where the cut goes back by
+    /// more than [`Options::rewind_tokens`], they are those behind the nearest checkpoint; the slot
+    /// makes some on its way. What follows is bit for bit what a slot gives that has run nothing
+    /// else, on backends whose results do not depend on batches.
+    ///
+    /// # Panics
+    /// If the slot is not open or stores fewer tokens.
+    fn rewind(&mut self, slot: SlotId, n_tokens: usize) -> usize;
+
+    /// Makes the first `n_tokens` tokens of the slot `from` the timeline of the slot `to`, and
+    /// returns how many of them count as run, as [`Inference::rewind`] does. Rows are copied on the
+    /// device; nothing is run.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    ///
+    /// # Panics
+    /// If the slots are not open or the same, or `from` stores fewer tokens.
+    fn fork(&mut self, from: SlotId, to: SlotId, n_tokens: usize) -> Result<usize>;
+
+    /// What stays of [`crate::BLOCK_TOKENS`] tokens, as bytes for any backend; `FORMATS.md` has their order.
     ///
     /// # Errors
     /// If the device failed.
     ///
     /// # Panics
-    /// If the slot is not open or has fewer tokens.
-    fn rewind(&mut self, slot: SlotId, n_tokens: usize) -> Result<usize>;
+    /// If the slot is not open or does not store the block.
+    fn export_block(&mut self, slot: SlotId, block: usize) -> Result<Vec<u8>>;
+
+    /// What it takes to go on at the end of a block, as bytes for any backend. `None` if raw rows
+    /// are no longer there.
+    ///
+    /// # Errors
+    /// If the device failed.
+    ///
+    /// # Panics
+    /// If the slot is not open or `at` is no multiple of [`crate::BLOCK_TOKENS`].
+    fn export_frontier(&mut self, slot: SlotId, at: usize) -> Result<Option<Vec<u8>>>;
+
+    /// Stores the block that comes next in a timeline, with its tokens, which are to be run again
+    /// unless a frontier follows.
+    ///
+    /// # Errors
+    /// If a token or the number of bytes is not this model's, or there is no room; then nothing
+    /// has changed.
+    ///
+    /// # Panics
+    /// If the slot is not open, does not store whole blocks, or `tokens` is no block.
+    fn import_block(&mut self, slot: SlotId, tokens: &[u32], bytes: &[u8]) -> Result<()>;
+
+    /// Goes on at a frontier of the timeline and returns how many tokens count as run then: a few
+    /// less than `at`.
+    ///
+    /// # Errors
+    /// If the number of bytes is not this model's; then nothing has changed.
+    ///
+    /// # Panics
+    /// If the slot is not open, or `at` is no multiple of [`crate::BLOCK_TOKENS`] or past what is stored.
+    fn import_frontier(&mut self, slot: SlotId, at: usize, bytes: &[u8]) -> Result<usize>;
 
     /// Puts made-up rows of `n_tokens` tokens into an empty slot, as if they had been run: what
     /// follows takes its real time, and says nothing.
@@ -109,8 +184,8 @@ pub trait Inference: Send {
     /// not to be used again.
     ///
     /// # Errors
-    /// If a token id is outside the vocabulary, a slot has no room, or the device failed. Ids and
-    /// room are checked before anything changes.
+    /// If a token id is outside the vocabulary or is not the one that is to be run again, a slot has
+    /// no room, or the device failed. Ids and room are checked before anything changes.
     ///
     /// # Panics
     /// If the batch is empty or larger than [`Inference::max_batch`], an extension has no tokens,
@@ -289,23 +364,34 @@ impl<B: Backend> Model<B> {
         part: KvPart,
         rows: Range<usize>,
     ) -> Result<Option<Vec<u8>>> {
-        let slot = self.slots[slot.0].as_ref().expect("slots are used between open and close");
+        let slot = self.slots[slot.0].as_ref().expect(OPEN);
         let read = slot.read_rows(&mut self.backend, layer, part, rows);
         read.map_err(|source| self.device_error(source))
     }
 
-    fn device_error(&self, source: backend::Error) -> Error {
+    pub(crate) fn device_error(&self, source: backend::Error) -> Error {
         Error::Backend { backend: self.backend.name(), source }
     }
 
     fn new_slot(&mut self, capacity: usize) -> Result<Slot<B>> {
-        let Options { max_batch, kv_rounding } = self.options;
-        Slot::new(&mut self.backend, &self.geometry, kv_rounding, capacity, max_batch)
+        Slot::new(&mut self.backend, &self.geometry, &self.options, capacity)
             .map_err(|source| self.device_error(source))
     }
 
     fn slot(&self, slot: SlotId) -> &Slot<B> {
-        self.slots[slot.0].as_ref().expect("slots are used between open and close")
+        self.slots[slot.0].as_ref().expect(OPEN)
+    }
+
+    pub(crate) fn backend_and_slot(&mut self, slot: SlotId) -> (&mut B, &mut Slot<B>) {
+        (&mut self.backend, self.slots[slot.0].as_mut().expect(OPEN))
+    }
+
+    pub(crate) fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        let vocab_size = self.geometry.vocab_size;
+        match tokens.iter().find(|token| **token as usize >= vocab_size) {
+            Some(&token) => Err(Error::Token { token, vocab_size }),
+            None => Ok(()),
+        }
     }
 
     /// Ids and room, before anything changes.
@@ -315,15 +401,13 @@ impl<B: Backend> Model<B> {
         for (i, extend) in batch.iter().enumerate() {
             assert!(!extend.tokens.is_empty(), "an extension has tokens");
             assert!(batch[..i].iter().all(|other| other.slot != extend.slot), "slots differ");
-            let vocab_size = self.geometry.vocab_size;
-            if let Some(&token) = extend.tokens.iter().find(|t| **t as usize >= vocab_size) {
-                return Err(Error::Token { token, vocab_size });
-            }
+            self.check_tokens(extend.tokens)?;
             let slot = self.slot(extend.slot);
-            let wanted = slot.n_tokens + extend.tokens.len();
+            let wanted = slot.timeline.n_run() + extend.tokens.len();
             if wanted > slot.capacity {
                 return Err(Error::ContextFull { wanted, capacity: slot.capacity });
             }
+            slot.timeline.check(extend.tokens)?;
         }
         Ok(())
     }
@@ -336,7 +420,7 @@ impl<B: Backend> Model<B> {
                 let run = Run {
                     first_row,
                     n_rows: extend.tokens.len(),
-                    first_position: self.slot(extend.slot).n_tokens,
+                    first_position: self.slot(extend.slot).timeline.n_run(),
                 };
                 first_row += run.n_rows;
                 run
@@ -370,9 +454,9 @@ impl<B: Backend> Model<B> {
                     .map_err(|source| self.device_error(source))?;
             }
         }
-        for (extend, run) in batch.iter().zip(&runs) {
-            let slot = self.slots[extend.slot.0].as_mut().expect("checked at the door");
-            slot.n_tokens += run.n_rows;
+        for extend in batch {
+            let (backend, slot) = self.backend_and_slot(extend.slot);
+            slot.extend(backend, extend.tokens);
         }
         self.hand_out_logits(batch, &runs, on_logits).map_err(|source| self.device_error(source))
     }
@@ -395,8 +479,9 @@ impl<B: Backend> Model<B> {
         let site = attention::Site { geometry: &self.geometry, weights, rotation, layer };
         site.project(backend, &mut act.attention, &act.normed, runs);
         for (extend, run) in batch.iter().zip(runs) {
-            let slot = self.slots[extend.slot.0].as_mut().expect("checked at the door");
-            site.attend(backend, &mut act.attention, &mut slot.layers[layer], *run);
+            let slot = self.slots[extend.slot.0].as_mut().expect(OPEN);
+            let n_stored = slot.timeline.n_stored();
+            site.attend(backend, &mut act.attention, &mut slot.layers[layer], *run, n_stored);
         }
         site.output(backend, &mut act.y, &mut act.attention, runs);
         backend.hc_expand(&mut act.streams, &act.y, &act.gates, hc);
@@ -500,24 +585,56 @@ impl<B: Backend> Inference for Model<B> {
     }
 
     fn n_tokens(&self, slot: SlotId) -> usize {
-        self.slot(slot).n_tokens
+        self.slot(slot).timeline.n_run()
     }
 
-    fn rewind(&mut self, slot: SlotId, n_tokens: usize) -> Result<usize> {
-        let (now, capacity) = (self.slot(slot).n_tokens, self.slot(slot).capacity);
-        assert!(n_tokens <= now, "a timeline is cut, not extended");
-        if n_tokens == now {
-            return Ok(now);
+    fn n_stored(&self, slot: SlotId) -> usize {
+        self.slot(slot).timeline.n_stored()
+    }
+
+    fn rewind(&mut self, slot: SlotId, n_tokens: usize) -> usize {
+        let (backend, slot) = self.backend_and_slot(slot);
+        assert!(n_tokens <= slot.timeline.n_stored(), "a timeline is cut, not extended");
+        slot.cut(backend, n_tokens)
+    }
+
+    fn fork(&mut self, from: SlotId, to: SlotId, n_tokens: usize) -> Result<usize> {
+        assert!(from != to, "a timeline goes to another slot");
+        assert!(n_tokens <= self.slot(from).timeline.n_stored(), "a timeline is cut, not extended");
+        let capacity = self.slot(to).capacity;
+        if n_tokens > capacity {
+            return Err(Error::ContextFull { wanted: n_tokens, capacity });
         }
-        self.slots[slot.0] = None;
-        self.slots[slot.0] = Some(self.new_slot(capacity)?);
-        Ok(0)
+        let mut copy = self.slots[to.0].take().expect(OPEN);
+        let source = self.slots[from.0].as_ref().expect(OPEN);
+        let n_run = copy.copy(&mut self.backend, source, n_tokens);
+        self.slots[to.0] = Some(copy);
+        Ok(n_run)
+    }
+
+    fn export_block(&mut self, slot: SlotId, block: usize) -> Result<Vec<u8>> {
+        self.read_block(slot, block)
+    }
+
+    fn export_frontier(&mut self, slot: SlotId, at: usize) -> Result<Option<Vec<u8>>> {
+        self.read_frontier(slot, at)
+    }
+
+    fn import_block(&mut self, slot: SlotId, tokens: &[u32], bytes: &[u8]) -> Result<()> {
+        self.write_block(slot, tokens, bytes)
+    }
+
+    fn import_frontier(&mut self, slot: SlotId, at: usize, bytes: &[u8]) -> Result<usize> {
+        self.write_frontier(slot, at, bytes)
     }
 
     fn fill(&mut self, slot: SlotId, n_tokens: usize) {
-        let slot = self.slots[slot.0].as_mut().expect("slots are used between open and close");
-        assert!(slot.n_tokens == 0 && n_tokens <= slot.capacity, "an empty slot with room");
-        fill::fill(&mut self.backend, slot, n_tokens);
+        let (backend, slot) = self.backend_and_slot(slot);
+        assert!(
+            slot.timeline.n_stored() == 0 && n_tokens <= slot.capacity,
+            "an empty slot with room"
+        );
+        fill::fill(backend, slot, n_tokens);
     }
 
     fn extend(

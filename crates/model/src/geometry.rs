@@ -14,6 +14,15 @@ const V41_SPELLINGS: [&str; 4] = ["deepseek_v41", "deepseek41", "deepseek4.1", "
 /// The window ratio whose compressor pools two overlapping series and has an indexer.
 pub(crate) const OVERLAP_RATIO: usize = 4;
 
+/// The longest compression window. Ratios are powers of two, so every window ends where one of
+/// these ends.
+pub(crate) const LARGEST_RATIO: usize = 128;
+
+/// Whether layers may compress by this ratio; 0 is none.
+fn is_compression_ratio(ratio: usize) -> bool {
+    ratio == 0 || ratio.is_power_of_two() && (OVERLAP_RATIO..=LARGEST_RATIO).contains(&ratio)
+}
+
 /// Dimensions and constants of one model file (specification, section a).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Geometry {
@@ -185,8 +194,8 @@ impl Geometry {
             "compress_ratios or swiglu_clamp_exp has fewer entries than there are layers",
         );
         require(
-            self.compress_ratios.iter().all(|ratio| matches!(ratio, 0 | 4 | 8..=4096)),
-            "a compression ratio is none of 0, 4 and 8 to 4096",
+            self.compress_ratios.iter().all(|&ratio| is_compression_ratio(ratio)),
+            "a compression ratio is neither 0 nor a power of two from 4 to 128",
         );
         if self.compress_ratios.contains(&OVERLAP_RATIO) {
             require(

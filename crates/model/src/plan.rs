@@ -5,7 +5,7 @@ use gguf::MappedFile;
 
 use crate::forward::Options;
 use crate::geometry::{Geometry, OVERLAP_RATIO};
-use crate::slot::ring_rows;
+use crate::slot::{checkpoints, kept_inputs, ring_rows};
 use crate::tensors::{Role, TensorSpec, tensor_specs};
 
 /// Weight bytes that one decoded token reads: the speed limit of a machine is its bandwidth
@@ -38,7 +38,8 @@ impl ActiveBytes {
 pub struct MemoryPlan {
     /// Compressed rows and index rows of one slot at full context.
     pub kv_bytes: u64,
-    /// Raw rings and open windows of one slot, whatever its context.
+    /// Raw rings, checkpoints and inputs of open windows of one slot; they stop growing with the context at a few
+    /// thousand tokens.
     pub window_bytes: u64,
     /// Slots.
     pub n_slots: u64,
@@ -52,17 +53,19 @@ impl MemoryPlan {
         let rows = KvLayout::attention(g.head_dim, g.rope_dim, options.kv_rounding);
         let mut kv_bytes = 0;
         let mut window_bytes = 0;
+        let (n_checkpoints, _) = checkpoints(g, options, capacity);
+        let raw_rows = ring_rows(g, options, capacity) + n_checkpoints * (g.window - 1);
         for &ratio in &g.compress_ratios {
-            window_bytes += ring_rows(g, options.max_batch) * rows.row_bytes();
+            window_bytes += raw_rows * rows.row_bytes();
             // A layer of ratio 0 does not compress.
             if let Some(n_rows) = capacity.checked_div(ratio) {
                 kv_bytes += n_rows * rows.row_bytes();
-                window_bytes += open_window_bytes(ratio, g.head_dim);
+                window_bytes += input_bytes(ratio, g.head_dim, options, capacity);
             }
             if ratio == OVERLAP_RATIO {
                 let keys = KvLayout::index(g.index_dim, options.kv_rounding);
                 kv_bytes += capacity / ratio * keys.row_bytes();
-                window_bytes += open_window_bytes(ratio, g.index_dim);
+                window_bytes += input_bytes(ratio, g.index_dim, options, capacity);
             }
         }
         Self {
@@ -75,7 +78,7 @@ impl MemoryPlan {
 
     /// Bytes of the compressed rows and index rows of `n_tokens` tokens.
     pub fn stored_bytes(g: &Geometry, n_tokens: usize) -> u64 {
-        let options = Options { max_batch: 1, kv_rounding: KvRounding::Applied };
+        let options = Options::new(1, KvRounding::Applied);
         Self::new(g, &options, n_tokens, 1).kv_bytes
     }
 
@@ -99,10 +102,10 @@ impl MemoryPlan {
     }
 }
 
-/// Values and scores of the window being filled, and of the one before where they overlap.
-fn open_window_bytes(ratio: usize, row_width: usize) -> usize {
-    let n_slots = if ratio == OVERLAP_RATIO { 2 * ratio } else { ratio };
-    2 * 4 * n_slots * Geometry::compressor_width(ratio, row_width)
+/// Values and scores of the tokens whose inputs a compressor keeps.
+fn input_bytes(ratio: usize, row_width: usize, options: &Options, capacity: usize) -> usize {
+    let n_tokens = kept_inputs(ratio, options, capacity);
+    2 * 4 * n_tokens * Geometry::compressor_width(ratio, row_width)
 }
 
 /// The activations of a full batch, f32.
@@ -162,9 +165,24 @@ mod tests {
     fn packed_kv_costs_3509_bytes_a_token() {
         let rate = MemoryPlan::kv_bytes_per_token(&Geometry::flash());
         assert!((3508.0..=3509.0).contains(&rate), "{rate}");
-        let options = Options { max_batch: 512, kv_rounding: KvRounding::Applied };
+        let options = Options::new(512, KvRounding::Applied);
         let plan = MemoryPlan::new(&Geometry::flash(), &options, 1 << 20, 1);
         // Both ratios divide 2^20, so the plan is the rate times the tokens.
         assert_eq!(plan.kv_bytes, (rate * f64::from(1 << 20)) as u64);
+    }
+
+    /// Oracle: 43 rings and 16 checkpoints of 583-byte rows; values and scores in f32, 512 of 20 layers for 512 tokens,
+    /// and 1,024 and 256 of 21 layers for 8.
+    #[test]
+    fn rewinding_costs_what_the_plan_says() {
+        let options = Options::new(512, KvRounding::Applied);
+        let plan = |capacity| MemoryPlan::new(&Geometry::flash(), &options, capacity, 1);
+        let inputs = 8 * (20 * 512 * 512 + 21 * 8 * (1024 + 256));
+        assert_eq!(plan(1 << 20).window_bytes, 43 * 583 * (4350 + 16 * 127) + inputs);
+        assert_eq!(plan(1000).window_bytes, 43 * 583 * 1000 + inputs);
+        let none = Options { rewind_tokens: 0, ..options };
+        let plan = MemoryPlan::new(&Geometry::flash(), &none, 1 << 20, 1);
+        let inputs = 8 * (20 * 128 * 512 + 21 * 8 * (1024 + 256));
+        assert_eq!(plan.window_bytes, 43 * 583 * 639 + inputs);
     }
 }

@@ -1,14 +1,17 @@
 //! A slot: one timeline of tokens and everything the model remembers of it.
 //!
 //! Per layer there is a ring of raw rows, longer than the window so that all queries of a chunk
-//! find theirs; where the layer compresses, the compressed rows since the beginning and the
-//! inputs of the window that is still open; where it has an indexer, the same for index keys.
+//! find theirs and that the timeline can be cut; where the layer compresses, the compressed rows
+//! since the beginning and the inputs of the window that is still open; where it has an indexer,
+//! the same for index keys.
 
 use std::ops::Range;
 
-use backend::{Backend, CompressorState, KvLayout, KvRounding};
+use backend::{Backend, CompressorState, KvLayout};
 
-use crate::geometry::{Geometry, OVERLAP_RATIO};
+use crate::forward::Options;
+use crate::geometry::{Geometry, LARGEST_RATIO, OVERLAP_RATIO};
+use crate::timeline::Timeline;
 
 /// Names a slot of a [`crate::Model`], or of whatever else is an [`crate::Inference`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,11 +40,13 @@ pub enum KvPart {
     Index,
 }
 
-/// Compressed rows and the window being filled.
+/// Compressed rows, and inputs of the windows that are open now or were not long ago.
 pub(crate) struct CompressedKv<B: Backend> {
     pub(crate) ratio: usize,
     pub(crate) rows: B::KvRows,
     pub(crate) state: CompressorState<B::Tensor>,
+    /// Rows of the state.
+    n_inputs: usize,
 }
 
 impl<B: Backend> CompressedKv<B> {
@@ -50,18 +55,28 @@ impl<B: Backend> CompressedKv<B> {
         layout: KvLayout,
         ratio: usize,
         capacity: usize,
+        n_inputs: usize,
     ) -> backend::Result<Self> {
         let width = Geometry::compressor_width(ratio, layout.width);
-        // An overlapping row also pools the window before its own.
-        let n_slots = if ratio == OVERLAP_RATIO { 2 * ratio } else { ratio };
         Ok(Self {
             ratio,
             rows: backend.kv_rows(layout, (capacity / ratio).max(1))?,
             state: CompressorState {
-                values: backend.zeros(n_slots, width)?,
-                scores: backend.zeros(n_slots, width)?,
+                values: backend.zeros(n_inputs, width)?,
+                scores: backend.zeros(n_inputs, width)?,
             },
+            n_inputs,
         })
+    }
+
+    /// Copies the rows of `n_tokens` tokens, and the inputs where there are as many.
+    fn copy(&mut self, backend: &mut B, from: &Self, n_tokens: usize) {
+        backend.copy_kv_rows(&mut self.rows, 0, &from.rows, 0..n_tokens / self.ratio);
+        if self.n_inputs == from.n_inputs {
+            let (to, from) = (&mut self.state, &from.state);
+            backend.copy_rows(&mut to.values, &from.values, 0..self.n_inputs);
+            backend.copy_rows(&mut to.scores, &from.scores, 0..self.n_inputs);
+        }
     }
 }
 
@@ -70,51 +85,169 @@ pub(crate) struct LayerKv<B: Backend> {
     pub(crate) window: B::KvRows,
     pub(crate) compressed: Option<CompressedKv<B>>,
     pub(crate) index: Option<CompressedKv<B>>,
+    /// Raw rows of checkpoints, where there are any: `window - 1` at each place.
+    checkpoints: Option<B::KvRows>,
+}
+
+impl<B: Backend> LayerKv<B> {
+    /// Compressed rows and index rows, where the layer has them.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &CompressedKv<B>> {
+        self.compressed.iter().chain(&self.index)
+    }
+
+    /// The same, to be written.
+    pub(crate) fn parts_mut(&mut self) -> impl Iterator<Item = &mut CompressedKv<B>> {
+        self.compressed.iter_mut().chain(&mut self.index)
+    }
 }
 
 /// One timeline.
 pub(crate) struct Slot<B: Backend> {
     pub(crate) attention_row: KvLayout,
     pub(crate) index_row: KvLayout,
-    pub(crate) ring_rows: usize,
-    pub(crate) n_tokens: usize,
     pub(crate) capacity: usize,
+    pub(crate) timeline: Timeline,
     pub(crate) layers: Vec<LayerKv<B>>,
+    /// Raw rows of a checkpoint.
+    checkpoint_rows: usize,
 }
 
-/// Rows of the raw ring: a chunk of `max_batch` tokens and the windows of all its queries.
-pub(crate) fn ring_rows(geometry: &Geometry, max_batch: usize) -> usize {
-    geometry.window + max_batch - 1
+/// Places for checkpoints.
+const N_CHECKPOINTS: usize = 16;
+
+/// How many checkpoints a slot keeps, and how far apart they are at least. None where the raw ring
+/// holds everything.
+pub(crate) fn checkpoints(
+    geometry: &Geometry,
+    options: &Options,
+    capacity: usize,
+) -> (usize, usize) {
+    let interval = (options.rewind_tokens / 2).next_multiple_of(LARGEST_RATIO).max(LARGEST_RATIO);
+    let wanted = options.rewind_tokens > 0 && ring_rows(geometry, options, capacity) < capacity;
+    (if wanted { N_CHECKPOINTS.min(capacity / interval) } else { 0 }, interval)
+}
+
+/// Tokens of compression windows that are kept beyond the open one where windows do not overlap, so
+/// that a cut among the last few hundred tokens runs none of them again. The windows that overlap
+/// are short; what is missing of them is run again.
+const KEPT_INPUTS: usize = 384;
+
+/// Rows of the raw ring: a chunk of `max_batch` tokens and the windows of all its queries, and
+/// enough for a cut of `rewind_tokens`. No timeline needs more than there may be tokens.
+pub(crate) fn ring_rows(geometry: &Geometry, options: &Options, capacity: usize) -> usize {
+    let ratio = geometry.compress_ratios.iter().max().copied().unwrap_or(0);
+    // A cut runs as many tokens again as a window has; the first one sees a raw window.
+    let behind_cut = geometry.window + ratio.max(1) - 2;
+    let ring_rows = options.rewind_tokens + behind_cut;
+    ring_rows.max(geometry.window + options.max_batch - 1).min(capacity).max(1)
+}
+
+/// Tokens whose inputs a compressor keeps: those of the open window, of the one before it where
+/// windows overlap, and of [`KEPT_INPUTS`] more elsewhere.
+pub(crate) fn kept_inputs(ratio: usize, options: &Options, capacity: usize) -> usize {
+    if ratio == OVERLAP_RATIO {
+        return 2 * ratio;
+    }
+    let more = KEPT_INPUTS.min(options.rewind_tokens).min(capacity);
+    ratio + more - more % ratio
 }
 
 impl<B: Backend> Slot<B> {
     pub(crate) fn new(
         backend: &mut B,
         geometry: &Geometry,
-        rounding: KvRounding,
+        options: &Options,
         capacity: usize,
-        max_batch: usize,
     ) -> backend::Result<Self> {
+        let rounding = options.kv_rounding;
         let attention_row = KvLayout::attention(geometry.head_dim, geometry.rope_dim, rounding);
         let index_row = KvLayout::index(geometry.index_dim, rounding);
-        let ring_rows = ring_rows(geometry, max_batch);
+        let ring_rows = ring_rows(geometry, options, capacity);
+        let checkpoints = checkpoints(geometry, options, capacity);
+        let checkpoint_rows = geometry.window - 1;
+        let inputs = |ratio| kept_inputs(ratio, options, capacity);
         let layers: backend::Result<Vec<_>> = geometry
             .compress_ratios
             .iter()
             .map(|&ratio| {
                 let window = backend.kv_rows(attention_row, ring_rows)?;
-                let compressed = match ratio {
+                let mut part = |layout, wanted: bool| {
+                    let n_inputs = if wanted { inputs(ratio) } else { 0 };
+                    wanted
+                        .then(|| CompressedKv::new(backend, layout, ratio, capacity, n_inputs))
+                        .transpose()
+                };
+                let compressed = part(attention_row, ratio != 0)?;
+                let index = part(index_row, ratio == OVERLAP_RATIO)?;
+                let checkpoints = match checkpoints.0 * checkpoint_rows {
                     0 => None,
-                    _ => Some(CompressedKv::new(backend, attention_row, ratio, capacity)?),
+                    n_rows => Some(backend.kv_rows(attention_row, n_rows)?),
                 };
-                let index = match ratio {
-                    OVERLAP_RATIO => Some(CompressedKv::new(backend, index_row, ratio, capacity)?),
-                    _ => None,
-                };
-                Ok(LayerKv { window, compressed, index })
+                Ok(LayerKv { window, compressed, index, checkpoints })
             })
             .collect();
-        Ok(Self { attention_row, index_row, ring_rows, n_tokens: 0, capacity, layers: layers? })
+        let ratios = geometry.compress_ratios.iter().copied().filter(|&ratio| ratio != 0);
+        let compressors = ratios.map(|ratio| (ratio, ratio == OVERLAP_RATIO, inputs(ratio)));
+        let timeline = Timeline::new(geometry.window, ring_rows, compressors, checkpoints);
+        let layers = layers?;
+        Ok(Self { attention_row, index_row, capacity, timeline, layers, checkpoint_rows })
+    }
+
+    /// Hears that the tokens have been run.
+    pub(crate) fn extend(&mut self, backend: &mut B, tokens: &[u32]) {
+        self.timeline.extend(tokens);
+        let Some((at, place)) = self.timeline.new_checkpoint() else { return };
+        let ring_rows = self.timeline.ring_rows();
+        for layer in &mut self.layers {
+            let Some(checkpoints) = &mut layer.checkpoints else { continue };
+            let mut to = place * self.checkpoint_rows;
+            for part in pieces(self.timeline.frontier(at), (ring_rows, ring_rows)) {
+                let first = part.start % ring_rows;
+                backend.copy_kv_rows(checkpoints, to, &layer.window, first..first + part.len());
+                to += part.len();
+            }
+        }
+    }
+
+    /// Cuts the timeline and returns how many tokens count as run, with the help of a checkpoint
+    /// where it helps.
+    pub(crate) fn cut(&mut self, backend: &mut B, n_tokens: usize) -> usize {
+        self.timeline.cut(n_tokens);
+        let Some((at, place)) = self.timeline.checkpoint() else { return self.timeline.n_run() };
+        let ring_rows = self.timeline.ring_rows();
+        for layer in &mut self.layers {
+            let Some(checkpoints) = &layer.checkpoints else { continue };
+            let mut from = place * self.checkpoint_rows;
+            for part in pieces(self.timeline.frontier(at), (ring_rows, ring_rows)) {
+                let rows = from..from + part.len();
+                backend.copy_kv_rows(&mut layer.window, part.start % ring_rows, checkpoints, rows);
+                from += part.len();
+            }
+        }
+        self.timeline.enter(at)
+    }
+
+    /// Makes the first `n_tokens` stored tokens of `from` its own. Returns how many count as run.
+    pub(crate) fn copy(&mut self, backend: &mut B, from: &Self, n_tokens: usize) -> usize {
+        let timeline = from.timeline.on(&self.timeline, n_tokens);
+        let rows = timeline.rows_from()..timeline.n_run();
+        let rings = (from.timeline.ring_rows(), timeline.ring_rows());
+        for (layer, from) in self.layers.iter_mut().zip(&from.layers) {
+            for part in pieces(rows.clone(), rings) {
+                let first = part.start % rings.1;
+                let theirs = part.start % rings.0..part.start % rings.0 + part.len();
+                backend.copy_kv_rows(&mut layer.window, first, &from.window, theirs);
+            }
+            for (part, from) in layer.parts_mut().zip(from.parts()) {
+                part.copy(backend, from, n_tokens);
+            }
+            if let (Some(to), Some(from)) = (&mut layer.checkpoints, &from.checkpoints) {
+                let n_rows = timeline.n_checkpoint_places() * self.checkpoint_rows;
+                backend.copy_kv_rows(to, 0, from, 0..n_rows);
+            }
+        }
+        self.timeline = timeline;
+        self.cut(backend, n_tokens)
     }
 
     /// Stored rows in logical order; see [`crate::Model::read_kv`].
@@ -127,7 +260,8 @@ impl<B: Backend> Slot<B> {
     ) -> backend::Result<Option<Vec<u8>>> {
         let kv = &self.layers[layer];
         if part == KvPart::Window {
-            assert!(rows.end <= self.n_tokens && rows.start + self.ring_rows >= self.n_tokens);
+            let there = self.timeline.rows_from()..=self.timeline.n_run();
+            assert!(there.contains(&rows.start) && there.contains(&rows.end), "the row is kept");
             return self.read_window(backend, kv, rows).map(Some);
         }
         let (compressed, layout) = match part {
@@ -135,24 +269,56 @@ impl<B: Backend> Slot<B> {
             _ => (&kv.compressed, &self.attention_row),
         };
         let Some(compressed) = compressed else { return Ok(None) };
-        assert!(rows.end <= self.n_tokens / compressed.ratio, "the row has closed");
+        assert!(rows.end <= self.timeline.n_stored() / compressed.ratio, "the row has closed");
         let mut bytes = vec![0; rows.len() * layout.row_bytes()];
         backend.read_kv_rows(&compressed.rows, rows, &mut bytes)?;
         Ok(Some(bytes))
     }
 
-    fn read_window(
+    /// Raw rows of positions that are in the ring.
+    pub(crate) fn read_window(
         &self,
         backend: &mut B,
         kv: &LayerKv<B>,
         positions: Range<usize>,
     ) -> backend::Result<Vec<u8>> {
-        let row_bytes = self.attention_row.row_bytes();
+        let (ring_rows, row_bytes) = (self.timeline.ring_rows(), self.attention_row.row_bytes());
         let mut bytes = vec![0; positions.len() * row_bytes];
-        for (position, bytes) in positions.zip(bytes.chunks_exact_mut(row_bytes)) {
-            let row = position % self.ring_rows;
-            backend.read_kv_rows(&kv.window, row..row + 1, bytes)?;
+        let mut rest = bytes.as_mut_slice();
+        for part in pieces(positions, (ring_rows, ring_rows)) {
+            let (bytes, more) = rest.split_at_mut(part.len() * row_bytes);
+            let first = part.start % ring_rows;
+            backend.read_kv_rows(&kv.window, first..first + part.len(), bytes)?;
+            rest = more;
         }
         Ok(bytes)
     }
+
+    /// Puts raw rows back.
+    pub(crate) fn write_window(
+        &mut self,
+        backend: &mut B,
+        layer: usize,
+        positions: Range<usize>,
+        mut bytes: &[u8],
+    ) {
+        let (ring_rows, row_bytes) = (self.timeline.ring_rows(), self.attention_row.row_bytes());
+        for part in pieces(positions, (ring_rows, ring_rows)) {
+            let (rows, more) = bytes.split_at(part.len() * row_bytes);
+            backend.write_kv_rows(&mut self.layers[layer].window, part.start % ring_rows, rows);
+            bytes = more;
+        }
+    }
+}
+
+/// Splits positions into pieces whose rows are consecutive in both of two rings.
+fn pieces(positions: Range<usize>, rings: (usize, usize)) -> impl Iterator<Item = Range<usize>> {
+    let mut start = positions.start;
+    std::iter::from_fn(move || {
+        let to_border = |ring: usize| ring - start % ring;
+        let n = to_border(rings.0).min(to_border(rings.1)).min(positions.end - start);
+        let piece = start..start + n;
+        start = piece.end;
+        (n > 0).then_some(piece)
+    })
 }

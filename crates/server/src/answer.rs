@@ -15,8 +15,8 @@ use chat::deepseek_recipe::anthropic::MessagesRequest;
 use chat::deepseek_recipe::request::{ConversationRequest, ProtocolRequest};
 use chat::deepseek_recipe::response::{Accumulate as _, ProtocolResponse};
 use chat::deepseek_recipe::stream::{ChunkGenerator, StreamError, StreamProcessor};
-use chat::{Api, convert_value, prepare_request, render_converted};
-use engine::{CancelToken, Job};
+use chat::{Api, convert_with_rules, prepare_request, render_converted};
+use engine::{CancelToken, Constraint, Job};
 use futures::{Stream, StreamExt as _};
 use serde_json::{Value, json};
 use tower_http::timeout::TimeoutError;
@@ -36,6 +36,8 @@ type Chunk<E> =
 struct Asked {
     request: ConversationRequest,
     prompt: Vec<u32>,
+    /// What the answer is held to.
+    constraint: Option<Box<dyn Constraint>>,
     /// The body, as it was prepared.
     body: Value,
     /// The conversation as input items, where the API stores it.
@@ -50,7 +52,7 @@ pub(crate) async fn answer<E: Endpoint>(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body = read_body(body, E::FAMILY)?;
-    let asked = understand::<E>(&running, body).await?;
+    let mut asked = understand::<E>(&running, body).await?;
     if let Some(trace) = &running.service().options().trace {
         let prompt = running.tokenizer.decode(&asked.prompt).unwrap_or_default();
         let prompt = String::from_utf8_lossy(&prompt);
@@ -60,7 +62,7 @@ pub(crate) async fn answer<E: Endpoint>(
         });
         trace.write(&id.0, "request", &what);
     }
-    let updates = Updates::of(&running, id, job::<E>(&running, &asked)?, E::FAMILY)?;
+    let updates = Updates::of(&running, id, job::<E>(&running, &mut asked)?, E::FAMILY)?;
     let id = format!("{}{}", E::ID_PREFIX, uuid::Uuid::new_v4().simple());
     let failure = Failure::default();
     let generator = E::chunk_generator(&asked.request, id.clone(), asked.model.clone());
@@ -125,13 +127,15 @@ fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiErro
         Api::Chat | Api::Messages => Vec::new(),
     };
     let refused = |error: chat::Error| ApiError::chat(E::FAMILY, &error, &body);
-    let request = convert_value::<E>(E::API, body.clone()).map_err(refused)?;
+    let (request, rules) = convert_with_rules::<E>(E::API, body.clone()).map_err(refused)?;
+    let forms = running.service().forms();
+    let constraint = forms.constraint(&running.tokenizer, &rules).map_err(refused)?;
     let prompt = render_converted(running.dialect, &request).map_err(refused)?;
     let prompt = prompt.encode(&running.tokenizer).map_err(refused)?;
-    Ok(Asked { request, prompt, body, items, model })
+    Ok(Asked { request, prompt, constraint, body, items, model })
 }
 
-fn job<E: Endpoint>(running: &Running, asked: &Asked) -> Result<Job, ApiError> {
+fn job<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<Job, ApiError> {
     let (n_prompt, context) = (asked.prompt.len(), running.context);
     if n_prompt >= context {
         return Err(ApiError::overflow(E::FAMILY, E::PROMPT_FIELD, Overflow { n_prompt, context }));
@@ -149,7 +153,7 @@ fn job<E: Endpoint>(running: &Running, asked: &Asked) -> Result<Job, ApiError> {
         max_tokens: (context - n_prompt).min(wanted as usize),
         top_logprobs: inference.logprobs.then(|| usize::from(inference.top_logprobs.unwrap_or(0))),
         prompt_logprobs: false,
-        constraint: None,
+        constraint: asked.constraint.take(),
         cancel: CancelToken::new(),
     })
 }

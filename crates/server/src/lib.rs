@@ -16,6 +16,7 @@ mod access;
 mod answer;
 mod completions;
 mod connection;
+mod constraint;
 mod endpoint;
 mod error;
 mod events;

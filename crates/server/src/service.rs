@@ -22,6 +22,7 @@ use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::access::{self, ApiKeys};
 use crate::connection::serve_connections;
+use crate::constraint::Forms;
 use crate::error::{ApiError, Family, Kind};
 use crate::measure::Measures;
 use crate::routes::routes;
@@ -67,6 +68,7 @@ pub struct Loaded {
 }
 
 struct Shared {
+    forms: Forms,
     options: ServiceOptions,
     loaded: OnceLock<Loaded>,
     stored: Mutex<StoredResponses>,
@@ -82,6 +84,7 @@ impl Service {
     /// A service without a model, which asks its clients for patience.
     pub fn new(options: ServiceOptions) -> Self {
         Self(Arc::new(Shared {
+            forms: Forms::default(),
             options,
             loaded: OnceLock::new(),
             stored: Mutex::default(),
@@ -95,11 +98,16 @@ impl Service {
     /// # Panics
     /// If it has one.
     pub fn begin(&self, loaded: Loaded) {
+        self.0.forms.prepare(&loaded.tokenizer);
         assert!(self.0.loaded.set(loaded).is_ok(), "a service has one model");
     }
 
     pub(crate) fn loaded(&self) -> Option<&Loaded> {
         self.0.loaded.get()
+    }
+
+    pub(crate) fn forms(&self) -> &Forms {
+        &self.0.forms
     }
 
     pub(crate) fn options(&self) -> &ServiceOptions {

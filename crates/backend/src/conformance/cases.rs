@@ -266,6 +266,7 @@ pub(super) fn compress() -> Vec<Compress> {
                     n_slots,
                     first_position,
                     n_tokens,
+                    n_stored_rows: 0,
                 };
                 // Nothing closes; the first window has no previous one; room for a rewind.
                 cases.push(case(4, 8, 0, 3));
@@ -274,6 +275,9 @@ pub(super) fn compress() -> Vec<Compress> {
                 // A restored session that starts inside a window, and one far away.
                 cases.push(case(4, 8, 6, 11));
                 cases.push(case(4, 16, FAR - 7, 14));
+                // Tokens that are run again: some of their rows are there, or all.
+                cases.push(Compress { n_stored_rows: 4, ..case(4, 8, 6, 25) });
+                cases.push(Compress { n_stored_rows: 9, ..case(4, 8, 20, 15) });
             }
             let layout = attention_layout(geometry, rounding);
             let rope = Rope { rope_dim: geometry.1, extended: true };
@@ -285,8 +289,10 @@ pub(super) fn compress() -> Vec<Compress> {
                 n_slots,
                 first_position,
                 n_tokens,
+                n_stored_rows: 0,
             };
             cases.push(case(128, 0, 300));
+            cases.push(Compress { n_stored_rows: 1, ..case(128, 100, 160) });
             cases.push(case(256, 120, 19));
             cases.push(case(384, FAR - 130, 131));
         }

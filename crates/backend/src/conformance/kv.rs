@@ -116,6 +116,8 @@ pub(super) struct Compress {
     /// A later start continues a restored session whose slots hold earlier tokens.
     pub(super) first_position: usize,
     pub(super) n_tokens: usize,
+    /// Rows that an earlier run has stored.
+    pub(super) n_stored_rows: usize,
 }
 
 impl Compress {
@@ -161,7 +163,12 @@ impl Case for Compress {
         let gain = random.normals(self.layout.width, 1.0);
         let gain = backend.bind(&plain(&[self.layout.width], &gain))?;
         let mut state = self.state(backend, random)?;
-        let params = CompressParams { ratio: self.ratio, overlap: self.overlap, norm_eps: 1e-6 };
+        let params = CompressParams {
+            ratio: self.ratio,
+            overlap: self.overlap,
+            norm_eps: 1e-6,
+            n_stored_rows: self.n_stored_rows,
+        };
         let rotation = self.rope.rotation();
         let positions: Vec<usize> = (0..self.n_tokens).map(|i| self.first_position + i).collect();
 

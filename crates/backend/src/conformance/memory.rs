@@ -59,7 +59,7 @@ impl Case for Rows {
     }
 }
 
-/// Rows written on one backend, read on it, put on the reference and back.
+/// Rows written on one backend, read on it, put on the reference and back, and copied to others.
 #[derive(Debug)]
 pub(super) struct KvExchange {
     pub(super) layout: KvLayout,
@@ -93,9 +93,20 @@ impl Case for KvExchange {
         backend.write_kv_rows(&mut rows, 0, &back);
         let mut all = vec![0; capacity * row_bytes];
         backend.read_kv_rows(&rows, 0..capacity, &mut all)?;
+        // The last rows of another set become copies.
+        let mut others = backend.kv_rows(layout, capacity)?;
+        backend.write_kv_rows(
+            &mut others,
+            0,
+            &packed(&layout, &random.rows(capacity, layout.width, 1.0)),
+        );
+        backend.copy_kv_rows(&mut others, capacity - middle.len(), &rows, middle);
+        let mut copied = vec![0; capacity * row_bytes];
+        backend.read_kv_rows(&others, 0..capacity, &mut copied)?;
         Ok(vec![
             Output::bytes("moved rows", vec![moved], limits::COPY),
             Output::bytes("all rows", vec![all], limits::COPY),
+            Output::bytes("copied rows", vec![copied], limits::COPY),
         ])
     }
 }

@@ -93,6 +93,16 @@ impl<B: Backend> Backend for Observed<B> {
         self.inner.write_kv_rows(kv, first_row, bytes);
     }
 
+    fn copy_kv_rows(
+        &mut self,
+        out: &mut Self::KvRows,
+        first_row: usize,
+        kv: &Self::KvRows,
+        rows: Range<usize>,
+    ) {
+        self.inner.copy_kv_rows(out, first_row, kv, rows);
+    }
+
     fn selection(&mut self, capacity: usize, top_k: usize) -> Result<Self::Selection> {
         self.inner.selection(capacity, top_k)
     }

@@ -16,7 +16,8 @@ pub(super) fn attend(
 ) {
     let head_dim = queries.width() / params.n_heads;
     assert_eq!(attended.window.layout().width, head_dim);
-    assert!(run.n_rows + params.window - 1 <= attended.window.capacity(), "the ring holds the run");
+    let n_seen = run.first_position.min(params.window - 1) + run.n_rows;
+    assert!(n_seen <= attended.window.capacity(), "the ring holds the run");
     let sinks = attended.sinks.decode();
     for (t, position) in run.positions() {
         let rows = visible_rows(attended, params, t, position);

@@ -93,6 +93,19 @@ impl Backend for Reference {
         kv.write(first_row, bytes);
     }
 
+    fn copy_kv_rows(
+        &mut self,
+        out: &mut KvRows,
+        first_row: usize,
+        kv: &KvRows,
+        rows: Range<usize>,
+    ) {
+        assert_eq!(out.layout(), kv.layout(), "layout");
+        let mut bytes = vec![0; rows.len() * kv.layout().row_bytes()];
+        kv.read(rows, &mut bytes);
+        out.write(first_row, &bytes);
+    }
+
     fn selection(&mut self, capacity: usize, _top_k: usize) -> Result<Selection> {
         Ok(Selection { rows: vec![Vec::new(); capacity] })
     }
@@ -184,8 +197,8 @@ impl Backend for Reference {
         let ape = ape.decode();
         for (row, position) in run.positions() {
             kv::remember(state, values.row(row), scores.row(row), &ape, params, position);
-            if (position + 1) % params.ratio == 0 {
-                let window = position / params.ratio;
+            let window = position / params.ratio;
+            if (position + 1) % params.ratio == 0 && window >= params.n_stored_rows {
                 let mut pooled = kv::pool(state, params, window);
                 norm::rms_norm_row(&mut pooled, Some(&gain.decode()), params.norm_eps);
                 rotation.rotate(&mut pooled, window * params.ratio, Direction::Forward);

@@ -1,7 +1,10 @@
 //! No text of a request makes a control token: oracle is the reference's list of added tokens
 //! (`testdata/golden/tokenizer.json`), and the rendered template around an innocent text.
 
-use chat::{Api, Dialect, Effort, Segment, Thinking, Tokenizer, render_chat, render_request};
+use chat::{
+    Api, Dialect, Effort, Exchange, Segment, Thinking, Tokenizer, render_chat, render_dialogue,
+    render_request,
+};
 use serde_json::{Value, json};
 
 use crate::support::{golden, text, v4_tokenizer};
@@ -109,4 +112,26 @@ fn every_text_of_a_request_stays_text() {
             assert_eq!(found, innocent, "{token}");
         }
     }
+}
+
+/// A model may have written its answer in other tokens than the tokenizer would: those stay, but
+/// only where an answer stands.
+#[test]
+fn answers_keep_the_tokens_that_the_model_wrote() {
+    let Some(tokenizer) = v4_tokenizer() else { return };
+    let answer = "Hello there";
+    let past = [Exchange { user: answer, reasoning: "", answer }];
+    let prompt =
+        render_dialogue(Dialect::V4_0731, None, &past, "more", Thinking::Off).expect("it renders");
+    let plain = prompt.encode(&tokenizer).expect("V4 has the control tokens");
+    let letters: Vec<u32> =
+        answer.chars().flat_map(|letter| tokenizer.encode_plain(&letter.to_string())).collect();
+    let known = [(answer, letters.as_slice())].into();
+    let recalled = prompt.encode_recalling(&tokenizer, &known).expect("as above");
+    let canonical = tokenizer.encode_plain(answer);
+    assert_ne!(letters, canonical);
+    let at = plain.windows(canonical.len()).rposition(|ids| ids == canonical).expect("the answer");
+    let expected = [&plain[..at], &letters, &plain[at + canonical.len()..]].concat();
+    assert_eq!(recalled, expected);
+    assert_eq!(tokenizer.decode(&recalled).expect("its own ids"), prompt.text().as_bytes());
 }

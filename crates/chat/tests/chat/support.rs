@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use chat::Tokenizer;
+use chat::{Tokenizer, Vocabulary};
 use serde_json::Value;
 
 fn testdata() -> PathBuf {
@@ -57,4 +57,32 @@ pub(crate) fn v4_tokenizer() -> Option<Arc<Tokenizer>> {
             Some(Arc::new(Tokenizer::from_bytes(&json).expect("the V4 tokenizer loads")))
         })
         .clone()
+}
+
+/// A vocabulary of the control tokens that prompts need and the 256 bytes, in this order.
+pub(crate) fn byte_vocabulary() -> Vocabulary {
+    let control = [
+        "<｜begin▁of▁sentence｜>",
+        "<｜end▁of▁sentence｜>",
+        "<｜User｜>",
+        "<｜Assistant｜>",
+        "<think>",
+        "</think>",
+        "｜DSML｜",
+    ];
+    let mut shifted = (0x100..).map(|code| char::from_u32(code).expect("below the surrogates"));
+    let bytes = (0..=255u8).map(|byte| match byte {
+        33..=126 | 161..=172 | 174..=255 => char::from(byte),
+        _ => shifted.next().expect("endless"),
+    });
+    let tokens: Vec<String> =
+        control.map(str::to_owned).into_iter().chain(bytes.map(String::from)).collect();
+    let mut token_types = vec![1; tokens.len()];
+    token_types[..control.len()].fill(3);
+    Vocabulary { tokens, token_types, merges: Vec::new(), pre: None, bos: Some(0), eos: Some(1) }
+}
+
+/// The tokenizer of [`byte_vocabulary`].
+pub(crate) fn byte_tokenizer() -> Arc<Tokenizer> {
+    Arc::new(Tokenizer::from_gguf_parts(byte_vocabulary()).expect("a sound vocabulary"))
 }

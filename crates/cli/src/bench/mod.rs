@@ -66,7 +66,7 @@ pub(crate) struct BenchArgs {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {
-    let file = models::open_or_tiny(args.model.as_deref())?;
+    let file = models::open_or_default(args.model.as_deref())?;
     let options = bench_options(args, &file)?;
     options.check()?;
     let load_options = load_options(&args.backend);

@@ -110,8 +110,10 @@ impl Config {
                 "compress_ratios has fewer entries than num_hidden_layers",
             ),
             (
-                self.compress_ratios.iter().all(|ratio| matches!(ratio, 0 | 4 | 8..=4096)),
-                "a compression ratio is none of 0, 4 and 8 to 4096",
+                self.compress_ratios
+                    .iter()
+                    .all(|ratio| matches!(ratio, 0 | 4 | 8 | 16 | 32 | 64 | 128)),
+                "a compression ratio is neither 0 nor a power of two from 4 to 128",
             ),
         ];
         let failed = checks.iter().filter(|(holds, _)| !holds);

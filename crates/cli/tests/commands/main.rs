@@ -6,6 +6,7 @@
 mod bad_input;
 mod bench;
 mod built_in;
+mod chat;
 mod imatrix;
 mod quantize;
 mod tiny;

@@ -53,6 +53,7 @@ impl Folder {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ironstar"))
             .args(args)
             .current_dir(self.dir.path())
+            .env("IRONSTAR_DATA_DIR", self.path("data"))
             // Mesa's device chooser looks for a desktop and complains where there is none.
             .env("NODEVICE_SELECT", "1")
             .stdin(Stdio::piped())

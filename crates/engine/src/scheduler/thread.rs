@@ -263,7 +263,7 @@ impl EngineThread {
             return Err(Error::PromptTooLong { n_tokens, room, capacity });
         }
         if job.prompt_logprobs {
-            session.clear(self.model.as_mut())?;
+            session.clear(self.model.as_mut());
         }
         session.sync(self.model.as_mut(), &job.prompt)
     }

@@ -22,9 +22,12 @@ struct Stage {
 
 impl Stage {
     fn new(max_batch: usize) -> Self {
+        Self::on(BackendChoice::Reference, max_batch)
+    }
+
+    fn on(backend: BackendChoice, max_batch: usize) -> Self {
         let file = ModelFile::from(SmallModel::new().write());
-        let options =
-            LoadOptions { backend: BackendChoice::Reference, max_batch, ..LoadOptions::default() };
+        let options = LoadOptions { backend, max_batch, ..LoadOptions::default() };
         Self {
             model: file.load(&options, &mut |_| {}).expect("the file is sound"),
             tokenizer: file.tokenizer().expect("the vocabulary is sound"),
@@ -263,4 +266,43 @@ fn asking_for_weights_before_they_are_used_changes_nothing() {
     let plain = logits(false);
     assert_eq!(plain.len(), 200 * 320);
     assert!(plain == logits(true));
+}
+
+/// An agent's afternoon on one session: goes on, edits, regenerates, retries. Each time only what is
+/// new is run, and a few tokens of the window that is open at the cut.
+#[test]
+fn a_session_is_cut_anywhere_and_goes_on_exactly() {
+    const CAPACITY: usize = 400;
+    let mut stage = Stage::on(BackendChoice::Cpu, 64);
+    let mut session = stage.open(CAPACITY);
+    let text: Vec<u32> = (0..390_u32).map(|i| (i * i + 7 * i / 3) % 256).collect();
+    let edited = |at: usize| {
+        let mut text = text.clone();
+        text[at] += 1;
+        text[at] %= 256;
+        text
+    };
+    let options = options(6);
+    let timelines: Vec<Vec<u32>> = vec![
+        text[..300].to_vec(),
+        text[..300].to_vec(),
+        edited(290)[..310].to_vec(),
+        text[..200].to_vec(),
+        edited(130)[..390].to_vec(),
+        text[..131].to_vec(),
+        edited(3)[..50].to_vec(),
+    ];
+    let mut before: Vec<u32> = Vec::new();
+    for prompt in timelines {
+        let turn = stage.turn(&mut session, &prompt, &options).expect("the model runs");
+        let n_common = before.iter().zip(&prompt).take_while(|(a, b)| a == b).count();
+        let unavoidable = prompt.len() - n_common.min(prompt.len() - 1);
+        let n_run = turn.statistics.prefill_tokens;
+        assert!(n_run >= unavoidable && n_run < unavoidable + 8, "{n_run} run of {unavoidable}");
+        let mut fresh = stage.open(CAPACITY);
+        let expected = stage.turn(&mut fresh, &prompt, &options).expect("the model runs");
+        fresh.close(stage.model.as_mut());
+        assert_eq!(turn.tokens, expected.tokens);
+        before = session.tokens()[..session.n_evaluated()].to_vec();
+    }
 }

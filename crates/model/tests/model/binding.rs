@@ -10,7 +10,7 @@ use model::{Model, Options};
 fn check(change: impl FnOnce(&mut Fixture), expected: &str) {
     let mut fixture = Fixture::new(&nano(), all_f32, 1);
     change(&mut fixture);
-    let options = Options { max_batch: 8, kv_rounding: KvRounding::Applied };
+    let options = Options::new(8, KvRounding::Applied);
     let loaded = Model::load(Reference, &fixture.write(), options, &mut |_| ());
     let error = loaded.err().expect("the file is refused");
     assert_eq!(error.to_string(), expected);
@@ -19,7 +19,7 @@ fn check(change: impl FnOnce(&mut Fixture), expected: &str) {
 #[test]
 fn a_sound_file_loads_and_reports_every_byte() {
     let fixture = Fixture::new(&nano(), all_f32, 1);
-    let options = Options { max_batch: 8, kv_rounding: KvRounding::Applied };
+    let options = Options::new(8, KvRounding::Applied);
     let mut bound = 0;
     Model::load(Reference, &fixture.write(), options, &mut |bytes| bound = bytes).unwrap();
     assert_eq!(bound, fixture.tensors.iter().map(|t| t.data.len() as u64).sum::<u64>());
@@ -79,7 +79,7 @@ fn all_tensor_mismatches_are_reported_at_once() {
 fn a_long_list_is_cut() {
     let mut fixture = Fixture::new(&nano(), all_f32, 1);
     fixture.tensors.retain(|tensor| !tensor.name.starts_with("blk."));
-    let options = Options { max_batch: 8, kv_rounding: KvRounding::Applied };
+    let options = Options::new(8, KvRounding::Applied);
     let error = Model::load(Reference, &fixture.write(), options, &mut |_| ()).err().unwrap();
     let text = error.to_string();
     assert!(
@@ -109,6 +109,6 @@ fn hash_tables_are_proven_once() {
 fn the_router_bias_may_be_absent() {
     let mut fixture = Fixture::new(&nano(), all_f32, 1);
     fixture.remove("blk.3.exp_probs_b.bias");
-    let options = Options { max_batch: 8, kv_rounding: KvRounding::Applied };
+    let options = Options::new(8, KvRounding::Applied);
     assert!(Model::load(Reference, &fixture.write(), options, &mut |_| ()).is_ok());
 }

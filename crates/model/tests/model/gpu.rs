@@ -3,6 +3,7 @@
 //! Oracle for the numbers is the reference backend. Bits may depend on the batch here: products
 //! of a few tokens run other kernels than products of many.
 
+use crate::rewind::{self, Step};
 use crate::support::{Fixture, all_f32, nano, q2, tokens, wide};
 use backend::reference::Reference;
 use backend::{Backend, KvRounding};
@@ -31,7 +32,7 @@ fn say_skipped() {
 }
 
 fn load<B: Backend>(backend: B, file: &MappedFile, kv_rounding: KvRounding) -> Model<B> {
-    let options = Options { max_batch: 300, kv_rounding };
+    let options = Options::new(300, kv_rounding);
     Model::load(backend, file, options, &mut |_| ()).expect("the fixture is sound")
 }
 
@@ -109,6 +110,24 @@ fn gpu_stays_close_to_the_reference_with_rounded_activations() {
     let norm = |x: &[f32]| x.iter().map(|v| f64::from(v * v)).sum::<f64>().sqrt();
     let correlation = product / norm(&expected) / norm(&found);
     assert!(correlation > 0.998, "correlation {correlation}");
+}
+
+/// Cuts, copies, blocks and frontiers, within the limit of any chunking.
+#[test]
+fn gpu_timelines_can_be_cut_copied_and_moved() {
+    let Some(gpu) = open(ProfileChoice::Device) else { return };
+    let file = Fixture::new(&nano(), all_f32, 2).write();
+    let mut model = load(gpu, &file, KvRounding::Off);
+    let steps = [
+        (false, Step::Run { n: 150, chunk: 150, seed: 1 }),
+        (false, Step::Rewind(0.9)),
+        (false, Step::RewindAndRunSome(0.3, 0.02)),
+        (false, Step::Run { n: 110, chunk: 110, seed: 3 }),
+        (false, Step::Fork(0.95)),
+        (true, Step::Move(0.9)),
+        (false, Step::Enter(0.9)),
+    ];
+    rewind::check(&mut model, &steps, |found, expected| apart(found, expected) <= 1e-5);
 }
 
 /// The same batches give the same bits, and slots of one batch do not see each other.

@@ -2,5 +2,6 @@
 
 mod binding;
 mod gpu;
+mod rewind;
 mod support;
 mod timeline;

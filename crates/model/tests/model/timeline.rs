@@ -10,7 +10,7 @@ use gguf::MappedFile;
 use model::{Error, Extend, Inference, KvPart, LogitsWanted, Model, Options};
 
 fn load<B: Backend>(backend: B, file: &MappedFile, kv_rounding: KvRounding) -> Model<B> {
-    let options = Options { max_batch: 300, kv_rounding };
+    let options = Options::new(300, kv_rounding);
     Model::load(backend, file, options, &mut |_| ()).expect("the fixture is sound")
 }
 
