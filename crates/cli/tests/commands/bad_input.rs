@@ -54,7 +54,7 @@ fn drop_last_token(content: &mut Content) {
     }
 }
 
-const CASES: [Case; 21] = [
+const CASES: [Case; 23] = [
     Case {
         input: "a file that is not there",
         make: nothing,
