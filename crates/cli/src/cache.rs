@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use bytesize::ByteSize;
 use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, HumanDuration};
 use kv_store::{Directory, DirectoryOptions, FrontierKind, Io as _, Prefix, SystemIo};
 use serde_json::{Value, json};
 
-use crate::args::bytes;
 use crate::files::{check_output, new_temporary_file};
 use crate::report::sentence;
 use crate::terminal::entries_bar;
@@ -63,13 +63,9 @@ enum CacheCommand {
         #[command(flatten)]
         dir: DirArgs,
 
-        /// Keep at most so much, such as 500MB or 20GiB.
-        #[arg(long, value_name = "SIZE", value_parser = bytes)]
-        size: Option<u64>,
-
-        /// Remove everything.
-        #[arg(long, conflicts_with = "size")]
-        all: bool,
+        /// Keep at most so much, such as 500MB or 20GiB; 0 removes everything.
+        #[arg(long, value_name = "SIZE")]
+        size: Option<ByteSize>,
     },
     /// Write a prefix to a file, to be taken to another machine.
     Export {
@@ -113,10 +109,7 @@ pub(crate) fn cache(args: &CacheArgs) -> Result<()> {
         CacheCommand::Ls { dir, json } => list(&dir.open()?, *json),
         CacheCommand::Show { dir, id, tokens } => show(&dir.open()?, id, *tokens),
         CacheCommand::Verify { dir } => verify(&dir.open()?),
-        CacheCommand::Prune { dir, size, all } => {
-            let keep_bytes = if *all { 0 } else { size.unwrap_or(u64::MAX) };
-            prune(&dir.open()?, keep_bytes)
-        }
+        CacheCommand::Prune { dir, size } => prune(&dir.open()?, *size),
         CacheCommand::Export { dir, id, out, force } => export(&dir.open()?, id, out, *force),
         CacheCommand::Import { dir, file } => import(dir, file),
     }
@@ -219,9 +212,10 @@ fn verify(directory: &Directory) -> Result<()> {
     )
 }
 
-fn prune(directory: &Directory, keep_bytes: u64) -> Result<()> {
+fn prune(directory: &Directory, size: Option<ByteSize>) -> Result<()> {
     let (n_before, before) = (directory.n_entries(), directory.bytes());
-    directory.prune(keep_bytes).context("cannot remove everything")?;
+    let keep = size.map_or(u64::MAX, |size| size.as_u64());
+    directory.prune(keep).context("cannot remove everything")?;
     let n_removed = n_before - directory.n_entries();
     let freed = HumanBytes(before - directory.bytes());
     let left = HumanBytes(directory.bytes());
