@@ -17,6 +17,7 @@ mod grammar;
 mod parse;
 mod prompt;
 mod request;
+mod said;
 mod tokenizer;
 mod wishes;
 
@@ -31,5 +32,6 @@ pub use grammar::{
 pub use parse::{Output, OutputStart, ToolCall, parse_text, parse_tokens};
 pub use prompt::{Exchange, Prompt, Segment, render, render_chat, render_dialogue};
 pub use request::{Api, RenderedRequest, Sampling, convert_request, convert_value, render_request};
+pub use said::{Listener, Said, SaidCall, tell_cut_call};
 pub use tokenizer::{PromptTokens, StreamDecoder, Tokenizer, Vocabulary};
 pub use wishes::convert_with_rules;

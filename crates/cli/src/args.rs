@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::BackendChoice;
 
 use crate::bench::BenchArgs;
+use crate::cache::CacheArgs;
 use crate::config::ConfigArgs;
 use crate::convert::ConvertArgs;
 use crate::download::{DownloadArgs, ModelsArgs};
@@ -93,6 +94,8 @@ pub(crate) enum Command {
     /// Writes an importance matrix in llama.cpp's GGUF format, and says how well the model predicts
     /// the text. Control tokens in the text count as such.
     Imatrix(ImatrixArgs),
+    /// Look at conversations that are kept on disk, and tend them.
+    Cache(CacheArgs),
 }
 
 /// Where a vocabulary comes from.

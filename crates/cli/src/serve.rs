@@ -90,6 +90,9 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
     let tokenizer = file.tokenizer()?;
     let context = args.ctx.unwrap_or_else(|| default_context(&geometry));
     let options = load_options(&args.backend);
+    let disk = args.kv_dir.as_ref();
+    let disk = disk.map(|dir| DiskKv::open(dir, args.kv_size, &file, options.kv_rounding));
+    let disk = disk.transpose()?;
     let mut stderr = io::stderr();
     let told = "cannot write to standard error";
     if let Some(machine) = Machine::now() {
@@ -102,11 +105,6 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
         )
         .context(told)?;
     }
-    let disk = args.kv_dir.as_ref().map(|dir| {
-        DiskKv::open(dir, args.kv_size, &file, options.kv_rounding)
-            .with_context(|| format!("cannot use --kv-dir {}", dir.display()))
-    });
-    let disk = disk.transpose()?;
     let sampling = file.sampling()?;
     let dialect = args.prompt_format.unwrap_or_else(|| file.dialect().0);
     let trace = args.trace.as_ref().map(|path| {

@@ -54,7 +54,7 @@ fn drop_last_token(content: &mut Content) {
     }
 }
 
-const CASES: [Case; 23] = [
+const CASES: [Case; 29] = [
     Case {
         input: "a file that is not there",
         make: nothing,
@@ -180,6 +180,36 @@ const CASES: [Case; 23] = [
         exit_code: 1,
     },
     Case {
+        input: "a directory that is no KV store",
+        make: nothing,
+        args: &["cache", "ls", "--kv-dir", "nowhere"],
+        message: "error: nowhere is no KV store",
+        exit_code: 1,
+    },
+    Case {
+        input: "an id that nothing has",
+        make: |folder| {
+            fs::create_dir_all(folder.path("kv/entries")).expect("the folder is writable")
+        },
+        args: &["cache", "show", "--kv-dir", "kv", "abcd"],
+        message: "error: no prefix has an id that begins with \"abcd\"",
+        exit_code: 1,
+    },
+    Case {
+        input: "an import of something else",
+        make: |folder| write(folder, b"<!DOCTYPE html>"),
+        args: &["cache", "import", "--kv-dir", "kv", "bad.gguf"],
+        message: "error: cannot import bad.gguf: not an exported prefix (the file does not begin with `IRONSTKX`)",
+        exit_code: 1,
+    },
+    Case {
+        input: "an exported prefix cut short",
+        make: |folder| write(folder, b"IRONSTKX\x01\0\0\0\x02\0\0\0\xff\0\0\0\0\0\0\0"),
+        args: &["cache", "import", "--kv-dir", "kv", "bad.gguf"],
+        message: "error: cannot import bad.gguf: the export ends inside an entry; the copy may be incomplete",
+        exit_code: 1,
+    },
+    Case {
         input: "a published model that was not downloaded",
         make: nothing,
         args: &["run", "-m", "q2", "-p", "hello"],
@@ -226,6 +256,20 @@ const CASES: [Case; 23] = [
         make: nothing,
         args: &["run", "-m", "tiny.gguf", "-p", "hello", "--frobnicate"],
         message: "error: unexpected argument '--frobnicate' found<br>tip: to pass '--frobnicate' as a value, use '-- --frobnicate'<br>Usage: ironstar run --model <MODEL> --prompt <TEXT> [PROMPT]<br>For more information, try '--help'.",
+        exit_code: 2,
+    },
+    Case {
+        input: "a directory for conversations that is a file",
+        make: nothing,
+        args: &["serve", "-m", "tiny.gguf", "--port", "0", "--kv-dir", "tiny.gguf"],
+        message: "error: cannot use tiny.gguf as a KV store: File exists (os error 17)",
+        exit_code: 1,
+    },
+    Case {
+        input: "a size without a unit",
+        make: nothing,
+        args: &["serve", "-m", "tiny.gguf", "--kv-dir", "kv", "--kv-size", "32"],
+        message: "error: invalid value '32' for '--kv-size <SIZE>': it has no unit, such as MB or GB<br>For more information, try '--help'.",
         exit_code: 2,
     },
 ];

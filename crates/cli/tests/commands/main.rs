@@ -6,6 +6,7 @@
 mod bad_input;
 mod bench;
 mod built_in;
+mod cache;
 mod chat;
 mod documents;
 mod download;
