@@ -16,6 +16,7 @@ use server::{ApiKeys, Loaded, Service, ServiceOptions, Trace};
 
 use crate::args::{BackendArgs, positive};
 use crate::models;
+use crate::repl::tokens;
 use crate::run::load;
 use crate::settings::load_options;
 
@@ -41,8 +42,9 @@ pub(crate) struct ServeArgs {
     #[arg(short, long, value_name = "P", default_value_t = 8000)]
     port: u16,
 
-    /// Tokens of a conversation, answers included [default: 32768, or what the model knows].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Tokens of a conversation, such as 65536 or 64k, answers included [default: 32768, or what the
+    /// model knows].
+    #[arg(long, value_name = "N", value_parser = tokens)]
     ctx: Option<usize>,
 
     /// Conversations that are held and answered at once.

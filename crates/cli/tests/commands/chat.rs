@@ -158,6 +158,18 @@ fn a_pipe_gets_plain_text_and_wrong_lines_are_told() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_told_and_passed_over() {
+    let folder = Folder::empty();
+    let args = [GREEDY, &["--nothink"]].concat();
+    let output = folder.run(&args, b"\xff\xfe\n\n\nWhat is 3+4?\n/nonsense \xff\n/stats");
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(stdout.starts_with("7\n"), "{stdout}{stderr}");
+    assert!(stdout.contains("; 1 turns; "), "{stdout}");
+    assert_eq!(stderr.matches("error: a message is not UTF-8 text").count(), 2, "{stderr}");
+}
+
+#[test]
 fn a_conversation_that_does_not_fit_keeps_its_turns() {
     let folder = Folder::empty();
     let long = "word ".repeat(100);
