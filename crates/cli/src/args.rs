@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::BackendChoice;
 
 use crate::bench::BenchArgs;
+use crate::cache::CacheArgs;
 use crate::config::ConfigArgs;
 use crate::convert::ConvertArgs;
 use crate::download::{DownloadArgs, ModelsArgs};
@@ -93,6 +94,8 @@ pub(crate) enum Command {
     /// Writes an importance matrix in llama.cpp's GGUF format, and says how well the model predicts
     /// the text. Control tokens in the text count as such.
     Imatrix(ImatrixArgs),
+    /// Look at conversations that are kept on disk, and tend them.
+    Cache(CacheArgs),
 }
 
 /// Where a vocabulary comes from.
@@ -335,30 +338,6 @@ pub(crate) fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Bytes, as a number and a unit: `500MB`, `32GB`, `1.5TiB`.
-pub(crate) fn bytes(text: &str) -> Result<u64, String> {
-    let units = [
-        ("KIB", 1_u64 << 10),
-        ("MIB", 1 << 20),
-        ("GIB", 1 << 30),
-        ("TIB", 1 << 40),
-        ("KB", 1000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-        ("B", 1),
-    ];
-    let upper = text.trim().to_ascii_uppercase();
-    let (number, unit) = units
-        .iter()
-        .find_map(|(name, unit)| Some((upper.strip_suffix(name)?, *unit)))
-        .ok_or("it has no unit, such as MB or GB")?;
-    match number.trim().parse::<f64>() {
-        Ok(number) if number > 0.0 && number.is_finite() => Ok((number * unit as f64) as u64),
-        _ => Err("it is not a number of bytes above 0".to_owned()),
-    }
-}
-
 /// More threads than any machine has would only be refused by the operating system.
 pub(crate) fn thread_count(text: &str) -> Result<usize, String> {
     let n_threads = positive(text)?;
@@ -366,23 +345,36 @@ pub(crate) fn thread_count(text: &str) -> Result<usize, String> {
 }
 
 #[cfg(test)]
+#[path = "../tests/commands/fences.rs"]
+mod fences;
+
+#[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
+    use clap::{CommandFactory as _, Parser as _};
 
-    use super::{Cli, bytes};
-
-    #[test]
-    fn bytes_have_units() {
-        assert_eq!(bytes("500MB"), Ok(500_000_000));
-        assert_eq!(bytes("1.5 gib"), Ok(3 << 29));
-        assert_eq!(bytes("7b"), Ok(7));
-        for bad in ["", "12", "GB", "-1GB", "0MB", "NaNGB", "infGB", "1 2 GB"] {
-            assert!(bytes(bad).is_err(), "{bad}");
-        }
-    }
+    use super::{Cli, fences};
 
     #[test]
     fn flags_do_not_contradict_each_other() {
         Cli::command().debug_assert();
+    }
+
+    /// Those that no test can run are at least understood.
+    #[test]
+    fn commands_in_documents_are_understood() {
+        let (mut n_calls, mut n_parsed_only) = (0, 0);
+        for page in fences::pages() {
+            for block in fences::blocks(&page).iter().filter(|block| block.language == "sh") {
+                for words in fences::calls(block) {
+                    let line = std::iter::once("ironstar".to_owned()).chain(words);
+                    let parsed = Cli::try_parse_from(line);
+                    let place = format!("{}:{}", page.display(), block.line);
+                    assert!(parsed.is_ok(), "{place}: {}", parsed.expect_err("it is no call"));
+                    n_calls += 1;
+                }
+                n_parsed_only += usize::from(block.trial == fences::Trial::Parse);
+            }
+        }
+        assert!(n_calls > 30 && n_parsed_only > 0, "{n_calls} calls, {n_parsed_only} blocks");
     }
 }

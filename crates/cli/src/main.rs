@@ -9,6 +9,7 @@
 
 mod args;
 mod bench;
+mod cache;
 mod config;
 mod convert;
 mod disk;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Command::Man(args) => shell::man(args, Cli::command()),
         Command::Quantize(args) => quantize::quantize(args),
         Command::Imatrix(args) => imatrix::imatrix(args),
+        Command::Cache(args) => cache::cache(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use bytesize::ByteSize;
 use chat::Dialect;
 use clap::Args;
 use engine::{DiskKv, Machine, Scheduler, SchedulerOptions, default_context};
 use indicatif::HumanBytes;
 use server::{ApiKeys, Loaded, Service, ServiceOptions, Trace};
 
-use crate::args::{BackendArgs, bytes, positive};
+use crate::args::{BackendArgs, positive};
 use crate::models;
+use crate::repl::tokens;
 use crate::run::load;
 use crate::settings::load_options;
 
@@ -40,8 +42,9 @@ pub(crate) struct ServeArgs {
     #[arg(short, long, value_name = "P", default_value_t = 8000)]
     port: u16,
 
-    /// Tokens of a conversation, answers included [default: 32768, or what the model knows].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Tokens of a conversation, such as 65536 or 64k, answers included [default: 32768, or what the
+    /// model knows].
+    #[arg(long, value_name = "N", value_parser = tokens)]
     ctx: Option<usize>,
 
     /// Conversations that are held and answered at once.
@@ -54,8 +57,8 @@ pub(crate) struct ServeArgs {
     kv_dir: Option<PathBuf>,
 
     /// Most bytes in that directory, such as 500MB or 1TB; what is worth least goes first.
-    #[arg(long, value_name = "SIZE", value_parser = bytes, default_value = "32GB")]
-    kv_size: u64,
+    #[arg(long, value_name = "SIZE", default_value = "32GB")]
+    kv_size: ByteSize,
 
     /// Requests that may wait for a slot; past them, clients are told to come back.
     #[arg(long, value_name = "N", default_value_t = 64)]
@@ -88,6 +91,9 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
     let tokenizer = file.tokenizer()?;
     let context = args.ctx.unwrap_or_else(|| default_context(&geometry));
     let options = load_options(&args.backend);
+    let disk = args.kv_dir.as_ref();
+    let disk = disk.map(|dir| DiskKv::open(dir, args.kv_size.as_u64(), &file, options.kv_rounding));
+    let disk = disk.transpose()?;
     let mut stderr = io::stderr();
     let told = "cannot write to standard error";
     if let Some(machine) = Machine::now() {
@@ -100,11 +106,6 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
         )
         .context(told)?;
     }
-    let disk = args.kv_dir.as_ref().map(|dir| {
-        DiskKv::open(dir, args.kv_size, &file, options.kv_rounding)
-            .with_context(|| format!("cannot use --kv-dir {}", dir.display()))
-    });
-    let disk = disk.transpose()?;
     let sampling = file.sampling()?;
     let dialect = args.prompt_format.unwrap_or_else(|| file.dialect().0);
     let trace = args.trace.as_ref().map(|path| {

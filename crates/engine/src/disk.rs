@@ -10,7 +10,7 @@ use gguf::MappedFile;
 use kv_store::{Fingerprint, Options, Store};
 use model::BLOCK_TOKENS;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::load::ModelFile;
 
 /// Changes when the same tokens of the same model give other bytes than before.
@@ -43,7 +43,7 @@ impl DiskKv {
     ) -> Result<Self> {
         let options = Options { block_tokens: BLOCK_TOKENS, ..Options::new(budget_bytes) };
         let fingerprint = fingerprint(&file.file, kv_rounding);
-        let store = Store::open(dir, fingerprint, &options).map_err(Error::DiskKv)?;
+        let store = Store::open(dir, fingerprint, &options)?;
         let tokens = file.tokenizer().ok().and_then(|tokenizer| tokenizer.prompt_tokens().ok());
         Ok(Self { store, user_token: tokens.map(|tokens| tokens.user) })
     }

@@ -16,8 +16,8 @@ pub enum Error {
         source: gguf::Error,
     },
     /// The directory for conversations cannot be used.
-    #[error("conversations cannot be kept on disk")]
-    DiskKv(#[source] kv_store::OpenError),
+    #[error(transparent)]
+    DiskKv(#[from] kv_store::OpenError),
     /// The file is no importance matrix.
     #[error("{} is no importance matrix: {problem}", path.display())]
     ImportanceMatrix {

@@ -6,8 +6,11 @@
 mod bad_input;
 mod bench;
 mod built_in;
+mod cache;
 mod chat;
+mod documents;
 mod download;
+mod fences;
 mod hub;
 mod imatrix;
 mod quantize;

@@ -15,6 +15,9 @@ use crate::{BlockId, Lock, ReadError, SaveError, Unsynced};
 /// A holder of the lock writes a few dozen megabytes. Who waits longer has met a process that hangs.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
+/// From so many files on they are written and synced by several threads.
+const MANY_FILES: usize = 8;
+const N_WRITERS: usize = 4;
 /// Damaged files are kept for whoever wants to know why; this many are enough.
 const MAX_DAMAGED: usize = 16;
 
@@ -127,16 +130,7 @@ impl Directory {
     }
 
     fn write_and_rename(&self, entries: &[&Encoded]) -> Result<(), SaveError> {
-        let mut unsynced = Vec::with_capacity(entries.len());
-        for encoded in entries {
-            let path = self.paths.temporary(encoded.entry.name());
-            let written = self.io.write(&path, &[&encoded.header, &encoded.payload]);
-            unsynced.push(written.map_err(|error| failed(&path, error))?);
-        }
-        for (file, encoded) in unsynced.into_iter().zip(entries) {
-            let sync = file.sync();
-            sync.map_err(|error| failed(&self.paths.temporary(encoded.entry.name()), error))?;
-        }
+        self.write_and_sync_all(entries)?;
         for encoded in entries {
             let name = encoded.entry.name();
             let path = self.paths.entry(name);
@@ -150,6 +144,29 @@ impl Directory {
             return Ok(());
         }
         self.io.sync_dir(&self.paths.entries).map_err(|error| failed(&self.paths.entries, error))
+    }
+
+    /// Each sync waits for the disk's journal, which takes several at once.
+    fn write_and_sync_all(&self, entries: &[&Encoded]) -> Result<(), SaveError> {
+        if entries.len() < MANY_FILES {
+            return self.write_and_sync(entries);
+        }
+        std::thread::scope(|scope| {
+            let parts = entries.chunks(entries.len().div_ceil(N_WRITERS));
+            let writers: Vec<_> =
+                parts.map(|part| scope.spawn(|| self.write_and_sync(part))).collect();
+            let done = writers.into_iter().map(|writer| writer.join().expect("it does not panic"));
+            done.collect()
+        })
+    }
+
+    fn write_and_sync(&self, entries: &[&Encoded]) -> Result<(), SaveError> {
+        for encoded in entries {
+            let path = self.paths.temporary(encoded.entry.name());
+            let written = self.io.write(&path, &[&encoded.header, &encoded.payload]);
+            written.and_then(Unsynced::sync).map_err(|error| failed(&path, error))?;
+        }
+        Ok(())
     }
 
     /// Evicts until so many more bytes fit the budget.

@@ -87,8 +87,10 @@ fn chat_bodies() -> Vec<Value> {
                "reasoning_content": "r" }, user("b".into())]),
         json!([user("a".into()), { "role": "latest_reminder", "content": "soon" }, user("b".into())]),
     ]);
-    let bases: Vec<Value> =
-        histories.iter().map(|messages| json!({ "model": "m", "messages": messages })).collect();
+    let bases: Vec<Value> = histories
+        .iter()
+        .map(|messages| json!({ "model": "m", "max_tokens": 1, "messages": messages }))
+        .collect();
     let tools = json!([{ "type": "function", "function": { "name": "bash",
         "description": "Runs <it>", "parameters": schema() } },
         { "type": "function", "function": { "name": "none" } }]);
@@ -137,7 +139,7 @@ fn messages_bodies() -> Vec<Value> {
     ]);
     let bases: Vec<Value> = histories
         .iter()
-        .map(|messages| json!({ "model": "m", "max_tokens": 9, "messages": messages }))
+        .map(|messages| json!({ "model": "m", "max_tokens": 1, "messages": messages }))
         .collect();
     let tools = json!([{ "name": "bash", "description": "Runs", "input_schema": schema() },
                        { "type": "web_search_20250305", "name": "web_search" }]);
@@ -175,8 +177,10 @@ fn responses_bodies() -> Vec<Value> {
         json!([message("user", "a"), { "type": "web_search_call", "id": "ws", "status": "completed" },
                message("user", "b")]),
     ]);
-    let bases: Vec<Value> =
-        inputs.iter().map(|input| json!({ "model": "m", "input": input })).collect();
+    let bases: Vec<Value> = inputs
+        .iter()
+        .map(|input| json!({ "model": "m", "max_output_tokens": 1, "input": input }))
+        .collect();
     let function =
         json!({ "type": "function", "name": "bash", "parameters": schema(), "strict": false });
     let tools = json!([function, { "type": "web_search" }, { "type": "custom", "name": "apply_patch" },
@@ -198,7 +202,7 @@ fn responses_bodies() -> Vec<Value> {
 #[test]
 fn a_live_server_writes_the_vendors_prompts() {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
-    // Nothing is said: every answer ends at once.
+    // Nothing is said: every answer ends at once, or after a token where it may not.
     let mut setup = Setup::default();
     setup.options.trace = Some(Trace::open(file.path()).expect("it can be written"));
     let server = setup.start();

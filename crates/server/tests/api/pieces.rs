@@ -146,34 +146,25 @@ fn of_response_stream(reply: &Reply) -> Meaning {
     meaning
 }
 
-/// Answers of all kinds, whole, cut short and malformed.
+/// Answers of all kinds. Their calls are what the tool's schema allows; where the server holds the
+/// model to another spelling, the answer goes on as it may, and always the same.
 fn answer() -> impl Strategy<Value = String> {
     let words = "[a-z<>&\"\\\\ \n日é🤭|｜{}]{0,24}";
-    let value = prop_oneof![
-        Just("string=\"true\">echo \"a\\n\" > b".to_owned()),
-        words.prop_map(|text: String| format!("string=\"true\">{text}")),
-        Just("string=\"false\">{\"a\": [1, 2]}".to_owned()),
-        Just("string=\"false\">not json".to_owned()),
-    ];
-    let call = prop::collection::vec(value, 0..3).prop_map(|values| {
-        let parameter = |(i, value): (usize, String)| {
-            format!("<｜DSML｜parameter name=\"p{i}\" {value}</｜DSML｜parameter>\n")
-        };
-        let parameters: String = values.into_iter().enumerate().map(parameter).collect();
+    let text = words.prop_map(|text: String| format!("name=\"text\" string=\"true\">{text}"));
+    let number = any::<i16>().prop_map(|n| format!("name=\"number\" string=\"false\">{n}"));
+    let list = prop::collection::vec(any::<bool>(), 0..3)
+        .prop_map(|list| format!("name=\"list\" string=\"false\">{}", json!(list)));
+    let call = (text, prop::option::of(number), prop::option::of(list)).prop_map(|(a, b, c)| {
+        let parameter = |value| format!("<｜DSML｜parameter {value}</｜DSML｜parameter>\n");
+        let parameters: String = [Some(a), b, c].into_iter().flatten().map(parameter).collect();
         format!("<｜DSML｜invoke name=\"bash\">\n{parameters}</｜DSML｜invoke>\n")
     });
     let calls = prop::collection::vec(call, 0..3).prop_map(|calls| match calls.len() {
         0 => String::new(),
         _ => format!("\n\n<｜DSML｜tool_calls>\n{}</｜DSML｜tool_calls>", calls.concat()),
     });
-    let thinking = prop::option::of(words.prop_map(|text: String| format!("{text}</think>")));
-    (thinking, words, calls, any::<prop::sample::Index>(), prop::bool::weighted(0.3)).prop_map(
-        |(thinking, words, calls, cut, is_cut)| {
-            let whole = format!("{}{words}{calls}", thinking.unwrap_or_default());
-            let n = cut.index(whole.chars().count() + 1);
-            if is_cut { whole.chars().take(n).collect() } else { whole }
-        },
-    )
+    (words, words, calls)
+        .prop_map(|(thought, words, calls)| format!("{thought}</think>{words}{calls}"))
 }
 
 /// The tokens of a text, cut into pieces at random places; control tokens stay whole.
@@ -210,8 +201,22 @@ fn server() -> &'static (Server, Arc<Mutex<Vec<Script>>>) {
     })
 }
 
-fn ask(path: &str, stream: bool, stop: Option<&str>) -> Reply {
-    let parameters = json!({ "type": "object", "properties": {} });
+/// More than any answer here has.
+const MOST_TOKENS: usize = 500;
+
+/// What a question asks beside the answer.
+#[derive(Debug, Clone, Default)]
+struct Limits {
+    stop: Option<String>,
+    max_tokens: Option<usize>,
+}
+
+fn ask(path: &str, stream: bool, limits: &Limits) -> Reply {
+    let parameters = json!({
+        "type": "object", "required": ["text"],
+        "properties": { "text": { "type": "string" }, "number": { "type": "integer" },
+                        "list": { "type": "array", "items": { "type": "boolean" } } },
+    });
     let function = json!({ "name": "bash", "parameters": parameters });
     let question = json!([{ "role": "user", "content": "say" }]);
     let mut body = match path {
@@ -219,57 +224,73 @@ fn ask(path: &str, stream: bool, stop: Option<&str>) -> Reply {
             "messages": question, "tools": [{ "type": "function", "function": function }],
         }),
         "/v1/messages" => json!({
-            "messages": question, "max_tokens": 1000,
-            "tools": [{ "name": "bash", "input_schema": parameters }],
+            "messages": question, "tools": [{ "name": "bash", "input_schema": parameters }],
         }),
         _ => json!({
             "input": question,
             "tools": [{ "type": "function", "name": "bash", "parameters": parameters }],
         }),
     };
-    if let Some(stop) = stop {
-        body["stop"] = stop.into();
+    if let Some(stop) = limits.stop.as_ref().filter(|_| path != "/v1/responses") {
+        body["stop"] = stop.as_str().into();
         body["stop_sequences"] = json!([stop]);
     }
+    let limit = limits.max_tokens.unwrap_or(MOST_TOKENS);
+    body["max_tokens"] = limit.into();
+    body["max_output_tokens"] = limit.into();
     body["stream"] = stream.into();
     let reply = server().0.post(path, &body);
     assert_eq!(reply.status, 200, "{}", reply.body);
     reply
 }
 
+/// What all APIs say, not streamed and streamed.
+fn ask_all(limits: &Limits) -> [[Meaning; 3]; 2] {
+    let whole = [
+        of_chat(&ask("/v1/chat/completions", false, limits)),
+        of_messages(&ask("/v1/messages", false, limits)),
+        of_response(&ask("/v1/responses", false, limits).json()),
+    ];
+    let streamed = [
+        of_chat_stream(&ask("/v1/chat/completions", true, limits)),
+        of_messages_stream(&ask("/v1/messages", true, limits)),
+        of_response_stream(&ask("/v1/responses", true, limits)),
+    ];
+    [whole, streamed]
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 24, max_shrink_iters: 30, ..ProptestConfig::default()
+    })]
 
     #[test]
     fn streams_amount_to_the_whole_reply(
         text in answer(),
         cuts in prop::collection::vec(any::<bool>(), 1..40),
         stop in prop::option::weighted(0.2, "[a-z]{1,2}"),
+        max_tokens in prop::option::weighted(0.3, 1_usize..60),
     ) {
         let mut seen: Option<[Meaning; 3]> = None;
+        let limits = Limits { stop, max_tokens };
         for cuts in [&[false][..], &[true], &cuts] {
             let said = in_pieces(&text, cuts);
+            let n_said = said.len() as u64;
             let script = Script { asked: "say".to_owned(), said, ..Script::default() };
             *server().1.lock().expect("nobody panics with it") = vec![script];
-            let stop = stop.as_deref();
-            let mut found = [
-                of_chat(&ask("/v1/chat/completions", false, stop)),
-                of_messages(&ask("/v1/messages", false, stop)),
-                of_response(&ask("/v1/responses", false, None).json()),
-            ];
-            let streamed = [
-                of_chat_stream(&ask("/v1/chat/completions", true, stop)),
-                of_messages_stream(&ask("/v1/messages", true, stop)),
-                of_response_stream(&ask("/v1/responses", true, None)),
-            ];
-            prop_assert_eq!(&found, &streamed);
+            let [mut whole, streamed] = ask_all(&limits);
+            prop_assert_eq!(&whole, &streamed);
+            if whole.iter().any(|meaning| meaning.n_tokens != n_said) {
+                // It was cut, and pieces of another size end elsewhere.
+                continue;
+            }
             // Other pieces are other tokens, but the same words.
-            for meaning in &mut found {
+            for meaning in &mut whole {
                 meaning.n_tokens = 0;
             }
             match &seen {
-                None => seen = Some(found),
-                Some(seen) => prop_assert_eq!(seen, &found),
+                None => seen = Some(whole),
+                Some(seen) => prop_assert_eq!(seen, &whole),
             }
         }
     }

@@ -59,7 +59,8 @@ pub(crate) struct Scripted {
 
 impl Scripted {
     pub(crate) fn new(scripts: Arc<Mutex<Vec<Script>>>) -> Self {
-        let logits = vec![0.0; tiny().geometry.vocab_size];
+        // Where a rule forbids what the script says, the least id that is allowed is certain.
+        let logits = (0..tiny().geometry.vocab_size).map(|id| -10.0 * id as f32).collect();
         Self { scripts, slots: Vec::new(), logits }
     }
 
@@ -123,9 +124,39 @@ impl Inference for Scripted {
         self.slots[slot.index()].as_ref().map_or(0, Vec::len)
     }
 
-    fn rewind(&mut self, slot: SlotId, n_tokens: usize) -> model::Result<usize> {
+    fn n_stored(&self, slot: SlotId) -> usize {
+        self.n_tokens(slot)
+    }
+
+    fn rewind(&mut self, slot: SlotId, n_tokens: usize) -> usize {
         self.slots[slot.index()].as_mut().expect("an open slot").truncate(n_tokens);
+        n_tokens
+    }
+
+    fn fork(&mut self, from: SlotId, to: SlotId, n_tokens: usize) -> model::Result<usize> {
+        let timeline =
+            self.slots[from.index()].as_ref().expect("an open slot")[..n_tokens].to_vec();
+        self.slots[to.index()] = Some(timeline);
         Ok(n_tokens)
+    }
+
+    // What is kept of a token is the token itself.
+
+    fn export_block(&mut self, _: SlotId, _: usize) -> model::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    fn export_frontier(&mut self, _: SlotId, _: usize) -> model::Result<Option<Vec<u8>>> {
+        Ok(Some(Vec::new()))
+    }
+
+    fn import_block(&mut self, slot: SlotId, tokens: &[u32], _: &[u8]) -> model::Result<()> {
+        self.slots[slot.index()].as_mut().expect("an open slot").extend(tokens);
+        Ok(())
+    }
+
+    fn import_frontier(&mut self, _: SlotId, at: usize, _: &[u8]) -> model::Result<usize> {
+        Ok(at)
     }
 
     fn fill(&mut self, _: SlotId, _: usize) {}
@@ -153,9 +184,9 @@ impl Inference for Scripted {
             for position in first..timeline.len() {
                 let next = timeline.get(position + 1).or(script.said.get(said));
                 let next = next.copied().unwrap_or(eos) as usize;
-                self.logits[next] = 100.0;
+                let before = std::mem::replace(&mut self.logits[next], 100.0);
                 on_logits(i, position, &self.logits);
-                self.logits[next] = 0.0;
+                self.logits[next] = before;
             }
             self.slots[part.slot.index()] = Some(timeline);
         }
