@@ -29,8 +29,8 @@ pub fn convert_with_rules<R: ProtocolRequest + DeserializeOwned>(
     api: Api,
     mut body: Value,
 ) -> Result<(ConversationRequest, AnswerRules)> {
-    let choice = Choice::take(api, &mut body)?;
     let one_call = one_call(api, &body);
+    let choice = Choice::take(api, &mut body)?;
     let strict = loosen_tools(api, &mut body);
     let format = take_format(api, &mut body)?;
     let mut request = choice.convert::<R>(api, body)?;

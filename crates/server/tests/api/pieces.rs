@@ -95,9 +95,14 @@ fn of_messages_stream(reply: &Reply) -> Meaning {
             meaning.n_tokens = event["usage"]["output_tokens"].as_u64().expect("usage");
         }
     }
+    // The whole reply shows inputs parsed, and tells of a call that is cut in a text.
+    let parsed = |input: &str| serde_json::from_str::<Value>(input).ok();
     for (_, input) in &mut meaning.calls {
-        // What the whole reply shows is parsed.
-        *input = serde_json::from_str(input).unwrap_or_else(|_| json!({})).to_string();
+        *input = parsed(input).map_or_else(|| input.clone(), |json| json.to_string());
+    }
+    if let Some((name, input)) = meaning.calls.pop_if(|(_, input)| parsed(input).is_none()) {
+        meaning.content +=
+            &format!("[The call of {name} was cut off by the limit of tokens: {input}]");
     }
     meaning
 }
