@@ -3,6 +3,8 @@
 //! A target does not only call the parser: what the parser accepts must be usable, and a violation
 //! of that is a panic like any other.
 
+pub mod kv_store;
+
 use gguf::{Header, Tensor, TensorType, WriterBuilder};
 
 /// A function to be fuzzed.
@@ -16,7 +18,11 @@ pub struct Target {
 }
 
 /// All targets that must hold. The canary is not among them.
-pub const TARGETS: &[Target] = &[Target { name: "gguf_header", run: fuzz_gguf, seeds: gguf_files }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "gguf_header", run: fuzz_gguf, seeds: gguf_files },
+    Target { name: "kv_entry", run: kv_store::fuzz_kv_entry, seeds: kv_store::entries },
+    Target { name: "kv_export", run: kv_store::fuzz_kv_export, seeds: kv_store::exports },
+];
 
 /// The target that must fail.
 pub const CANARY: Target = Target { name: "canary", run: fuzz_canary, seeds: gguf_files };

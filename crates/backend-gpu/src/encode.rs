@@ -262,24 +262,55 @@ impl Context {
         let mut offset = 4 * first_word as u64;
         for words in words.chunks_mut(STAGING_BYTES as usize / 4) {
             let bytes = 4 * words.len() as u64;
-            self.read_staged(buffer, offset, words)?;
+            self.read_staged(&[(buffer, offset, bytes)], words)?;
             offset += bytes;
         }
         Ok(())
     }
 
+    /// Waits for everything recorded and reads words of several buffers, `(buffer, first word,
+    /// words)` each, one behind the other.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub(crate) fn read_parts(
+        &mut self,
+        parts: &[(&Buffer, usize, usize)],
+        words: &mut [u32],
+    ) -> backend::Result<()> {
+        if 4 * words.len() as u64 <= STAGING_BYTES {
+            let in_bytes = |&(buffer, first, n)| (buffer, 4 * first as u64, 4 * n as u64);
+            let parts: Vec<(&Buffer, u64, u64)> = parts.iter().map(in_bytes).collect();
+            return self.read_staged(&parts, words);
+        }
+        let mut rest = words;
+        for &(buffer, first, n) in parts {
+            let (words, more) = rest.split_at_mut(n);
+            self.read(buffer, first, words)?;
+            rest = more;
+        }
+        Ok(())
+    }
+
+    /// Reads `(buffer, offset, bytes)`, which are no more than may be staged.
     fn read_staged(
         &mut self,
-        buffer: &Buffer,
-        offset: u64,
+        parts: &[(&Buffer, u64, u64)],
         words: &mut [u32],
     ) -> backend::Result<()> {
         let bytes = 4 * words.len() as u64;
+        if bytes == 0 {
+            return Ok(());
+        }
         if self.staging.as_ref().is_none_or(|staging| staging.size() < bytes) {
             self.staging = Some(staging_buffer(&self.device, bytes)?);
         }
         let staging = self.staging.clone().expect("made above");
-        self.copy_raw((buffer.raw(), offset), (&staging, 0), bytes);
+        let mut to = 0;
+        for &(buffer, offset, bytes) in parts {
+            self.copy_raw((buffer.raw(), offset), (&staging, to), bytes);
+            to += bytes;
+        }
         self.submit();
         // Whether mapping works is told by the wait and by the mapped range.
         staging.map_async(wgpu::MapMode::Read, 0..bytes, |_| ());

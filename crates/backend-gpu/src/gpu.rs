@@ -13,7 +13,7 @@ use crate::encode::{Context, Counts};
 use crate::memory::{KvRows, Routing, Selection, Tensor, TokenIds};
 use crate::profile::DeviceProfile;
 use crate::weights::Weight;
-use crate::{attention, experts, hyper_connection, index, kv, linear, norm};
+use crate::{attention, experts, hyper_connection, index, kv, linear, memory, norm};
 
 /// The GPU backend. Ops record; [`Backend::finish`] and reads wait.
 pub struct Gpu {
@@ -106,6 +106,10 @@ impl Backend for Gpu {
 
     fn read_kv_rows(&mut self, kv: &KvRows, rows: Range<usize>, bytes: &mut [u8]) -> Result<()> {
         kv.read(&mut self.context, rows, bytes)
+    }
+
+    fn read_kv_parts(&mut self, parts: &mut [(&KvRows, Range<usize>, &mut [u8])]) -> Result<()> {
+        memory::read_kv_parts(&mut self.context, parts)
     }
 
     fn write_kv_rows(&mut self, kv: &mut KvRows, first_row: usize, bytes: &[u8]) {

@@ -164,6 +164,31 @@ fn fields(layout: &KvLayout) -> Vec<(usize, usize, usize)> {
     }
 }
 
+/// Reads rows of several sets, waiting once.
+pub(crate) fn read_kv_parts(
+    context: &mut Context,
+    parts: &mut [(&KvRows, Range<usize>, &mut [u8])],
+) -> backend::Result<()> {
+    let mut places = Vec::with_capacity(parts.len());
+    let mut n_words = 0;
+    for (kv, rows, bytes) in &*parts {
+        assert!(rows.end <= kv.capacity, "rows exist");
+        assert_eq!(bytes.len(), rows.len() * kv.layout.row_bytes(), "bytes of the rows");
+        let of_row = row_words(&kv.layout);
+        places.push((&kv.buffer, rows.start * of_row, rows.len() * of_row));
+        n_words += rows.len() * of_row;
+    }
+    let mut words = vec![0; n_words];
+    context.read_parts(&places, &mut words)?;
+    let mut words = words.as_slice();
+    for ((kv, _, bytes), (.., n_words)) in parts.iter_mut().zip(places) {
+        let (own, rest) = words.split_at(n_words);
+        kv.to_common_order(own, bytes);
+        words = rest;
+    }
+    Ok(())
+}
+
 impl KvRows {
     pub(crate) fn new(
         context: &Context,
@@ -195,6 +220,12 @@ impl KvRows {
         assert!(rows.end <= self.capacity && bytes.len() == rows.len() * row_bytes, "rows exist");
         let mut words = vec![0; rows.len() * n_words];
         context.read(&self.buffer, rows.start * n_words, &mut words)?;
+        self.to_common_order(&words, bytes);
+        Ok(())
+    }
+
+    fn to_common_order(&self, words: &[u32], bytes: &mut [u8]) {
+        let (n_words, row_bytes) = (row_words(&self.layout), self.layout.row_bytes());
         let fields = fields(&self.layout);
         for (row, words) in bytes.chunks_exact_mut(row_bytes).zip(words.chunks_exact(n_words)) {
             let stored: &[u8] = bytemuck::cast_slice(words);
@@ -202,7 +233,6 @@ impl KvRows {
                 row[to..to + n].copy_from_slice(&stored[from..from + n]);
             }
         }
-        Ok(())
     }
 
     pub(crate) fn copy(

@@ -173,6 +173,20 @@ pub trait Backend: Send + Sized + 'static {
         bytes: &mut [u8],
     ) -> Result<()>;
 
+    /// Reads rows of several sets, each into bytes of its own, in one call so that a device is
+    /// waited for once.
+    ///
+    /// # Errors
+    /// If an op failed on the device.
+    fn read_kv_parts(
+        &mut self,
+        parts: &mut [(&Self::KvRows, Range<usize>, &mut [u8])],
+    ) -> Result<()> {
+        parts
+            .iter_mut()
+            .try_for_each(|(kv, rows, bytes)| self.read_kv_rows(kv, rows.clone(), bytes))
+    }
+
     /// Puts rows read by [`Backend::read_kv_rows`] back, on this or another backend.
     fn write_kv_rows(&mut self, kv: &mut Self::KvRows, first_row: usize, bytes: &[u8]);
 

@@ -18,6 +18,7 @@ mod parse;
 mod prepare;
 mod prompt;
 mod request;
+mod said;
 mod tokenizer;
 mod wishes;
 
@@ -36,5 +37,6 @@ pub use request::{
     Api, RenderedRequest, Sampling, convert_request, convert_value, render_converted,
     render_request,
 };
+pub use said::{Listener, Said, SaidCall, tell_cut_call};
 pub use tokenizer::{PromptTokens, StreamDecoder, Tokenizer, Vocabulary};
 pub use wishes::convert_with_rules;

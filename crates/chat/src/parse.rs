@@ -52,8 +52,9 @@ pub enum OutputStart {
 /// # Errors
 /// If an id is outside the vocabulary.
 pub fn parse_tokens(tokenizer: &Arc<Tokenizer>, ids: &[u32], start: OutputStart) -> Result<Output> {
-    let tokens = InferenceChunk::Tokens { token_ids: ids.to_vec(), logprobs: None };
-    parse(processor(start).with_tokenizer(Arc::clone(tokenizer)), tokens)
+    // One by one: of tokens that come together, all are lost if the last one ends in a character.
+    let tokens = |&id: &u32| InferenceChunk::Tokens { token_ids: vec![id], logprobs: None };
+    parse(processor(start).with_tokenizer(Arc::clone(tokenizer)), ids.iter().map(tokens))
 }
 
 /// Parses output text, without the EOS that ended it. Text does not tell control tokens from
@@ -63,7 +64,7 @@ pub fn parse_tokens(tokenizer: &Arc<Tokenizer>, ids: &[u32], start: OutputStart)
 /// None that text can cause.
 pub fn parse_text(text: &str, start: OutputStart) -> Result<Output> {
     let text = InferenceChunk::Text { content: text.to_owned(), token_count: 0 };
-    parse(processor(start), text)
+    parse(processor(start), [text])
 }
 
 fn processor(start: OutputStart) -> StreamProcessor<Collector> {
@@ -72,9 +73,12 @@ fn processor(start: OutputStart) -> StreamProcessor<Collector> {
     StreamProcessor::new(Collector, ParsingOptions { thinking_initial_stage, ..Default::default() })
 }
 
-fn parse(processor: StreamProcessor<Collector>, output: InferenceChunk) -> Result<Output> {
+fn parse(
+    processor: StreamProcessor<Collector>,
+    output: impl IntoIterator<Item = InferenceChunk, IntoIter: Send>,
+) -> Result<Output> {
     let finish = InferenceChunk::Finish { finish_reason: InferenceFinishReason::Stop };
-    let chunks = processor.into_protocol_stream(stream::iter([output, finish]));
+    let chunks = processor.into_protocol_stream(stream::iter(output.into_iter().chain([finish])));
     let mut parsed = Output::default();
     for chunk in block_on_stream(Box::pin(chunks)) {
         parsed.extend(chunk.map_err(|source| Error::ParseOutput { source })?);

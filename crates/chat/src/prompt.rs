@@ -17,6 +17,7 @@ use std::ops::Range;
 
 use deepseek_recipe_core::conversation::Conversation;
 use deepseek_recipe_core::messages::InputMessage;
+use deepseek_recipe_core::special_tokens::SpecialToken;
 use deepseek_recipe_encoding::PromptEncoding;
 use deepseek_recipe_encoding::dsv4::DeepseekV4Encoding;
 
@@ -67,7 +68,45 @@ impl Prompt {
     /// # Errors
     /// If the vocabulary lacks a control token that the prompt uses.
     pub fn encode(&self, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-        self.encode_recalling(tokenizer, &HashMap::new())
+        self.encode_with(tokenizer, &mut |_, _| None)
+    }
+
+    /// The token ids of the prompt, with other ones for assistant turns of its history.
+    ///
+    /// For each finished turn, in order, `turn` gets the tokens up to and including its
+    /// `<｜Assistant｜>` and the token that follows, which opens or leaves out its reasoning. It may
+    /// return tokens to stand for everything from there to the end of the turn.
+    ///
+    /// # Errors
+    /// If the vocabulary lacks a control token that the prompt uses.
+    pub fn encode_with(
+        &self,
+        tokenizer: &Tokenizer,
+        turn: &mut dyn FnMut(&[u32], u32) -> Option<Vec<u32>>,
+    ) -> Result<Vec<u32>> {
+        let is = |segment: Segment<'_>, token: SpecialToken| match segment {
+            Segment::Control(text) => text == token.default_str(),
+            Segment::Text(_) => false,
+        };
+        let segments: Vec<Segment<'_>> = self.segments().collect();
+        let mut ids = Vec::new();
+        let mut rest = segments.as_slice();
+        while let [segment, after @ ..] = rest {
+            rest = after;
+            match *segment {
+                Segment::Text(text) => tokenizer.extend_plain(&mut ids, text),
+                Segment::Control(text) => ids.push(control(tokenizer, text)?),
+            }
+            if is(*segment, SpecialToken::Assistant)
+                && let Some(end) = rest.iter().position(|&other| is(other, SpecialToken::Eos))
+                && let Some(Segment::Control(opener)) = rest.first()
+                && let Some(tokens) = turn(&ids, control(tokenizer, opener)?)
+            {
+                ids.extend(tokens);
+                rest = &rest[end..];
+            }
+        }
+        Ok(ids)
     }
 
     /// The token ids of the prompt, where `answers` says with which ids the model itself wrote an
@@ -90,15 +129,19 @@ impl Prompt {
                     _ => tokenizer.extend_plain(&mut ids, text),
                 },
                 Segment::Control(token) => {
-                    let missing =
-                        || Error::MissingControlTokens { missing: vec![token.to_owned()] };
-                    ids.push(tokenizer.control_token(token).ok_or_else(missing)?);
+                    ids.push(control(tokenizer, token)?);
                     before = token;
                 }
             }
         }
         Ok(ids)
     }
+}
+
+/// The id of a control token.
+fn control(tokenizer: &Tokenizer, text: &str) -> Result<u32> {
+    let missing = || Error::MissingControlTokens { missing: vec![text.to_owned()] };
+    tokenizer.control_token(text).ok_or_else(missing)
 }
 
 /// Renders a conversation, up to where the model's answer begins.

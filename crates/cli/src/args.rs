@@ -9,10 +9,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine::BackendChoice;
 
 use crate::bench::BenchArgs;
+use crate::cache::CacheArgs;
+use crate::config::ConfigArgs;
 use crate::convert::ConvertArgs;
+use crate::download::{DownloadArgs, ModelsArgs};
 use crate::quantize::QuantizeArgs;
-use crate::repl::ChatArgs;
+use crate::repl::{ChatArgs, tokens};
 use crate::serve::ServeArgs;
+use crate::setup::SetupArgs;
+use crate::shell::{CompletionsArgs, ManArgs};
 
 /// DeepSeek V4 Flash inference: a private coding-agent backend in one binary.
 #[derive(Debug, Parser)]
@@ -67,6 +72,21 @@ pub(crate) enum Command {
     /// Prefills to each context, decodes there, and goes on to the next; ends with a table on
     /// standard output.
     Bench(BenchArgs),
+    /// Fetch a published model file.
+    ///
+    /// Goes on where it was stopped, and checks the whole by its SHA-256. Files lie in the Hugging
+    /// Face Hub's cache folder. `-m NAME` then runs it.
+    Download(DownloadArgs),
+    /// Show or delete downloaded model files.
+    Models(ModelsArgs),
+    /// Show how to point a coding agent at the server, or do it.
+    Setup(SetupArgs),
+    /// Check the configuration file.
+    Config(ConfigArgs),
+    /// Write a script that completes commands and flags, for a shell.
+    Completions(CompletionsArgs),
+    /// Write manual pages.
+    Man(ManArgs),
     /// Store the weights of a model file in other types.
     Quantize(QuantizeArgs),
     /// Measure with a text which weights of a model matter, for quantize.
@@ -74,6 +94,8 @@ pub(crate) enum Command {
     /// Writes an importance matrix in llama.cpp's GGUF format, and says how well the model predicts
     /// the text. Control tokens in the text count as such.
     Imatrix(ImatrixArgs),
+    /// Look at conversations that are kept on disk, and tend them.
+    Cache(CacheArgs),
 }
 
 /// Where a vocabulary comes from.
@@ -160,8 +182,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FORMAT")]
     pub(crate) prompt_format: Option<Dialect>,
 
-    /// Context in tokens, prompt and answer together [default: 32768].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Context in tokens, such as 65536 or 64k, prompt and answer together [default: 32768].
+    #[arg(long, value_name = "N", value_parser = tokens)]
     pub(crate) ctx: Option<usize>,
 
     /// Most tokens to generate [default: what fits the context].
@@ -208,8 +230,8 @@ pub(crate) struct InspectArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Context in tokens that memory is planned for [default: 32768].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Context in tokens that memory is planned for, such as 65536 or 64k [default: 32768].
+    #[arg(long, value_name = "N", value_parser = tokens)]
     pub(crate) ctx: Option<usize>,
 }
 
@@ -323,13 +345,36 @@ pub(crate) fn thread_count(text: &str) -> Result<usize, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
+#[path = "../tests/commands/fences.rs"]
+mod fences;
 
-    use super::Cli;
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::{Cli, fences};
 
     #[test]
     fn flags_do_not_contradict_each_other() {
         Cli::command().debug_assert();
+    }
+
+    /// Those that no test can run are at least understood.
+    #[test]
+    fn commands_in_documents_are_understood() {
+        let (mut n_calls, mut n_parsed_only) = (0, 0);
+        for page in fences::pages() {
+            for block in fences::blocks(&page).iter().filter(|block| block.language == "sh") {
+                for words in fences::calls(block) {
+                    let line = std::iter::once("ironstar".to_owned()).chain(words);
+                    let parsed = Cli::try_parse_from(line);
+                    let place = format!("{}:{}", page.display(), block.line);
+                    assert!(parsed.is_ok(), "{place}: {}", parsed.expect_err("it is no call"));
+                    n_calls += 1;
+                }
+                n_parsed_only += usize::from(block.trial == fences::Trial::Parse);
+            }
+        }
+        assert!(n_calls > 30 && n_parsed_only > 0, "{n_calls} calls, {n_parsed_only} blocks");
     }
 }

@@ -9,8 +9,11 @@
 
 mod args;
 mod bench;
+mod cache;
+mod config;
 mod convert;
 mod disk;
+mod download;
 mod env;
 mod files;
 mod imatrix;
@@ -25,17 +28,29 @@ mod report;
 mod run;
 mod serve;
 mod settings;
+mod setup;
+mod shell;
 mod terminal;
 mod tokenize;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser as _};
 
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // Help and wrong usage do not wait for a configuration; what is fine is read again with one.
+    let mut cli = Cli::parse();
+    if !matches!(cli.command, Command::Config(_)) {
+        let verbose = cli.verbose;
+        cli = match config::apply(Cli::command()) {
+            Ok(command) => {
+                Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+            }
+            Err(error) => return report::report(&error, verbose),
+        };
+    }
     let result = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Chat(args) => repl::chat(args),
@@ -47,8 +62,15 @@ fn main() -> ExitCode {
         Command::Logits(args) => logits::logits(args),
         Command::Convert(args) => convert::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Download(args) => download::download(args),
+        Command::Models(args) => download::models(args),
+        Command::Setup(args) => setup::setup(args),
+        Command::Config(args) => config::config(args, &Cli::command()),
+        Command::Completions(args) => shell::completions(args, Cli::command()),
+        Command::Man(args) => shell::man(args, Cli::command()),
         Command::Quantize(args) => quantize::quantize(args),
         Command::Imatrix(args) => imatrix::imatrix(args),
+        Command::Cache(args) => cache::cache(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

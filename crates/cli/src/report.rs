@@ -10,6 +10,8 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use crate::download::NotHere;
+
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
 
@@ -64,6 +66,11 @@ pub(crate) fn message(error: &anyhow::Error, verbose: bool) -> String {
 fn hint(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
     use engine::Error as Engine;
 
+    if let Some(NotHere { name }) = cause.downcast_ref() {
+        return Some(format!(
+            "ironstar download {name} fetches it; a file of that name is ./{name}"
+        ));
+    }
     let hint = match cause.downcast_ref::<Engine>()? {
         Engine::EmptyPrompt => "-p TEXT or -f FILE gives a prompt",
         Engine::PromptTooLong { .. } => "--ctx N makes the context larger",

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use bytesize::ByteSize;
 use chat::Dialect;
 use clap::Args;
-use engine::{Machine, Scheduler, SchedulerOptions, default_context};
+use engine::{DiskKv, Machine, Scheduler, SchedulerOptions, default_context};
 use indicatif::HumanBytes;
 use server::{ApiKeys, Loaded, Service, ServiceOptions, Trace};
 
 use crate::args::{BackendArgs, positive};
 use crate::models;
+use crate::repl::tokens;
 use crate::run::load;
 use crate::settings::load_options;
 
@@ -40,13 +42,23 @@ pub(crate) struct ServeArgs {
     #[arg(short, long, value_name = "P", default_value_t = 8000)]
     port: u16,
 
-    /// Tokens of a conversation, answers included [default: 32768, or what the model knows].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Tokens of a conversation, such as 65536 or 64k, answers included [default: 32768, or what the
+    /// model knows].
+    #[arg(long, value_name = "N", value_parser = tokens)]
     ctx: Option<usize>,
 
     /// Conversations that are held and answered at once.
     #[arg(long, value_name = "N", value_parser = positive, default_value = "4")]
     slots: usize,
+
+    /// Directory in which conversations are kept, so that they outlive their slots and the server.
+    /// What people say is in it; only you can read it. Several servers may share it.
+    #[arg(long, value_name = "DIR")]
+    kv_dir: Option<PathBuf>,
+
+    /// Most bytes in that directory, such as 500MB or 1TB; what is worth least goes first.
+    #[arg(long, value_name = "SIZE", default_value = "32GB")]
+    kv_size: ByteSize,
 
     /// Requests that may wait for a slot; past them, clients are told to come back.
     #[arg(long, value_name = "N", default_value_t = 64)]
@@ -79,6 +91,9 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
     let tokenizer = file.tokenizer()?;
     let context = args.ctx.unwrap_or_else(|| default_context(&geometry));
     let options = load_options(&args.backend);
+    let disk = args.kv_dir.as_ref();
+    let disk = disk.map(|dir| DiskKv::open(dir, args.kv_size.as_u64(), &file, options.kv_rounding));
+    let disk = disk.transpose()?;
     let mut stderr = io::stderr();
     let told = "cannot write to standard error";
     if let Some(machine) = Machine::now() {
@@ -113,7 +128,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
     server::serve::<anyhow::Error>(listener, &service, move || {
         let model = load(&file, &options)?;
         let slots = SchedulerOptions { n_slots, context, max_queued };
-        let scheduler = Scheduler::start(model, tokenizer.eos(), slots)?;
+        let scheduler = Scheduler::start_with_disk(model, tokenizer.eos(), slots, disk)?;
         writeln!(io::stderr(), "{model_name} is ready").context(told)?;
         let tokenizer = Arc::new(tokenizer);
         Ok(Loaded { model_name, scheduler, tokenizer, context, dialect, sampling })

@@ -57,6 +57,11 @@ fn shows_color() -> bool {
     !env::no_color() && !env::dumb_terminal()
 }
 
+/// A bar that counts files.
+pub(crate) fn entries_bar(what: &'static str, total: u64) -> ProgressBar {
+    bar(what, total, "{msg} {wide_bar} {pos}/{len} files, {eta} left")
+}
+
 fn bar(what: &'static str, total: u64, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).expect("the templates above are valid");
     ProgressBar::new(total).with_style(style).with_message(what)

@@ -15,6 +15,9 @@ pub enum Error {
         /// What is wrong with it.
         source: gguf::Error,
     },
+    /// The directory for conversations cannot be used.
+    #[error(transparent)]
+    DiskKv(#[from] kv_store::OpenError),
     /// The file is no importance matrix.
     #[error("{} is no importance matrix: {problem}", path.display())]
     ImportanceMatrix {

@@ -10,6 +10,7 @@
 
 mod bench;
 mod cancel;
+mod disk;
 mod error;
 mod evaluate;
 #[cfg(feature = "gpu")]
@@ -34,6 +35,7 @@ pub use model::{ActiveBytes, Geometry, Inference, LogitsWanted, MemoryPlan};
 
 pub use bench::{BenchOptions, Frontier, bench};
 pub use cancel::CancelToken;
+pub use disk::DiskKv;
 pub use error::{Error, Result};
 pub use evaluate::evaluate;
 pub use importance::{ImportanceCollector, ImportanceMatrix, ImportanceSource, InputSquares};

@@ -7,7 +7,7 @@
 //!
 //! Refuses: text; sampling; sharing a slot.
 
-use model::{Extend, Geometry, Inference, LogitsWanted, SlotId};
+use model::{BLOCK_TOKENS, Extend, Geometry, Inference, LogitsWanted, SlotId};
 
 use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
@@ -131,6 +131,63 @@ impl Session {
     pub(crate) fn n_common(&self, tokens: &[u32]) -> usize {
         let stored = &self.tokens[..self.n_stored];
         stored.iter().zip(tokens).take_while(|(a, b)| a == b).count()
+    }
+
+    /// Tokens whose compressed rows are stored: those in KV and those to be run again.
+    pub(crate) fn n_stored(&self) -> usize {
+        self.n_stored
+    }
+
+    /// Makes `tokens` the timeline, with the KV of what it shares with `donor`, whose rows are
+    /// copied. Returns how many tokens need not be run.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    pub(crate) fn fork_from(
+        &mut self,
+        model: &mut dyn Inference,
+        donor: &Self,
+        tokens: &[u32],
+    ) -> Result<usize> {
+        self.n_stored = donor.n_common(tokens).min(tokens.len() - 1);
+        self.n_evaluated = model.fork(donor.slot, self.slot, self.n_stored)?;
+        self.tokens.clear();
+        self.tokens.extend_from_slice(tokens);
+        Ok(self.n_evaluated)
+    }
+
+    /// Prepares for blocks up to `n_tokens` tokens, and returns the first one that is missing.
+    pub(crate) fn keep_blocks(&mut self, model: &mut dyn Inference, n_tokens: usize) -> usize {
+        if self.n_stored < n_tokens {
+            self.n_stored -= self.n_stored % BLOCK_TOKENS;
+            self.n_evaluated = model.rewind(self.slot, self.n_stored);
+        }
+        self.n_stored / BLOCK_TOKENS
+    }
+
+    /// Stores the next block of the timeline.
+    ///
+    /// # Errors
+    /// If it is not this model's.
+    pub(crate) fn import_block(&mut self, model: &mut dyn Inference, bytes: &[u8]) -> Result<()> {
+        let tokens = &self.tokens[self.n_stored..self.n_stored + BLOCK_TOKENS];
+        model.import_block(self.slot, tokens, bytes)?;
+        self.n_stored += BLOCK_TOKENS;
+        Ok(())
+    }
+
+    /// Goes on at a frontier of the timeline.
+    ///
+    /// # Errors
+    /// If it is not this model's.
+    pub(crate) fn import_frontier(
+        &mut self,
+        model: &mut dyn Inference,
+        at: usize,
+        bytes: &[u8],
+    ) -> Result<()> {
+        self.n_evaluated = model.import_frontier(self.slot, at, bytes)?;
+        Ok(())
     }
 
     /// The slot that holds its KV.

@@ -140,6 +140,12 @@ impl MappedFile {
         &self.header
     }
 
+    /// The bytes in front of the tensor data: everything that the header says.
+    pub fn head(&self) -> &[u8] {
+        let n_bytes = self.header.data_offset.min(self.file_bytes());
+        &self.mapping[..n_bytes as usize]
+    }
+
     /// Bytes in the file.
     pub fn file_bytes(&self) -> u64 {
         self.mapping.len() as u64

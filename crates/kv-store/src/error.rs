@@ -94,6 +94,65 @@ pub enum ReadError {
     },
 }
 
+/// Why a prefix could not be exported or imported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransferError {
+    /// The prefix is not in the store, or not all of it.
+    #[error("the prefix is not complete in the KV store")]
+    Incomplete,
+
+    /// An entry cannot be read.
+    #[error("the prefix cannot be read")]
+    Read(#[from] ReadError),
+
+    /// An entry cannot be written.
+    #[error("the prefix cannot be stored")]
+    Save(#[from] SaveError),
+
+    /// The export cannot be read or written.
+    #[error("the export cannot be read or written")]
+    Io(#[from] io::Error),
+
+    /// The file is something else.
+    #[error("not an exported prefix (the file does not begin with `IRONSTKX`)")]
+    NotAnExport,
+
+    /// Another version.
+    #[error("the export is version {found}, and only version 1 can be read")]
+    Version {
+        /// The version in the file.
+        found: u32,
+    },
+
+    /// The file ends too early.
+    #[error("the export ends inside {what}; the copy may be incomplete")]
+    Truncated {
+        /// What was being read.
+        what: &'static str,
+    },
+
+    /// One of the entries is not sound.
+    #[error("entry {number} of the export is damaged")]
+    Entry {
+        /// Which, from 1.
+        number: u32,
+        /// What is wrong with it.
+        source: FormatError,
+    },
+
+    /// The entries are sound and do not make a prefix.
+    #[error("entry {number} of the export does not continue what is before it")]
+    Order {
+        /// Which, from 1.
+        number: u32,
+    },
+
+    /// The checksum of the whole does not hold, or something follows it.
+    #[error("the checksum of the export does not hold")]
+    Checksum,
+}
+
 /// What is wrong with the bytes of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -39,6 +39,18 @@ pub(crate) fn next_victim(index: &Index, now: u64) -> Option<Vec<Name>> {
     Some(std::iter::once(Name::frontier(id)).chain(blocks).collect())
 }
 
+/// Something that cannot be restored and is not in use, to be removed in this order.
+pub(crate) fn next_unusable(index: &Index) -> Option<Vec<Name>> {
+    if let Some(id) = oldest_loose_block(index) {
+        return Some(freed_blocks(index, id).map(Name::block).collect());
+    }
+    let mut frontiers = index.frontiers.iter().filter(|(id, _)| !index.is_pinned(**id));
+    let (&id, _) =
+        frontiers.find(|(id, frontier)| tokens_saved(index, **id, frontier).is_none())?;
+    let blocks = freed_blocks(index, id).map(Name::block);
+    Some(std::iter::once(Name::frontier(id)).chain(blocks).collect())
+}
+
 /// Least worth first; among equals the one that was used longest ago; the id makes it total.
 fn order(a: &(f64, BlockId, &Frontier), b: &(f64, BlockId, &Frontier)) -> Ordering {
     let last_used = |item: &(f64, BlockId, &Frontier)| item.2.usage.last_used;

@@ -110,6 +110,16 @@ impl Encoded {
         Self { header: entry.encode(), entry, payload }
     }
 
+    /// Takes the bytes of a whole file as they are, once they have been checked.
+    ///
+    /// # Errors
+    /// As [`Entry::parse_file`].
+    pub(crate) fn from_file(mut header: Vec<u8>) -> Result<Self, FormatError> {
+        let (entry, _) = Entry::parse_file(header.clone())?;
+        let payload = header.split_off(entry.n_header_bytes());
+        Ok(Self { entry, header, payload })
+    }
+
     pub(crate) fn n_bytes(&self) -> u64 {
         (self.header.len() + self.payload.len()) as u64
     }

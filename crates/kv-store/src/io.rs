@@ -85,6 +85,9 @@ pub trait Lock {
     fn set_number(&mut self, number: u64) -> io::Result<()>;
 }
 
+/// From so many bytes on, what is read is asked for in advance.
+const LONG_READ: u64 = 64 << 10;
+
 /// The operating system's own.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemIo;
@@ -117,7 +120,11 @@ impl Io for SystemIo {
     fn read(&self, path: &Path, most: u64) -> io::Result<(Vec<u8>, u64)> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        let mut bytes = Vec::with_capacity(length.min(most) as usize);
+        let wanted = length.min(most);
+        if wanted > LONG_READ {
+            ask_for_all(&file);
+        }
+        let mut bytes = Vec::with_capacity(wanted as usize);
         file.take(most).read_to_end(&mut bytes)?;
         Ok((bytes, length))
     }
@@ -159,6 +166,17 @@ impl Io for SystemIo {
         }
     }
 }
+
+/// Tells the system that a whole file is going to be read. Else it would read little by little, and
+/// each time the disk's latency would be waited for.
+#[cfg(target_os = "linux")]
+fn ask_for_all(file: &File) {
+    // A hint; without it the file is read all the same.
+    _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::WillNeed);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_all(_: &File) {}
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]

@@ -28,12 +28,14 @@ mod io;
 mod queue;
 mod restore;
 mod store;
+mod transfer;
 mod usage;
 
 pub use directory::{Directory, DirectoryOptions, Prefix};
-pub use error::{FormatError, OpenError, ReadError, SaveError};
+pub use error::{FormatError, OpenError, ReadError, SaveError, TransferError};
 pub use format::{Entry, FrontierKind, MAX_BLOCK_TOKENS, MAX_PAYLOAD_BYTES};
 pub use id::{BlockId, Fingerprint};
 pub use io::{Io, Lock, SystemIo, Unsynced};
 pub use restore::{Blocks, Hit};
 pub use store::{NewFrontier, Options, Receipt, Save, Stats, Store};
+pub use transfer::{Imported, check_export};

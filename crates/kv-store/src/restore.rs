@@ -55,7 +55,7 @@ impl Hit {
         let id = self.chain[self.chain.len() - 1];
         let read = self.directory.read(Name::frontier(id), &self.fingerprint);
         if read.is_ok() {
-            self.directory.touch(id);
+            self.directory.touch(id, 1);
         }
         self.queue.push(Job::Tend);
         read

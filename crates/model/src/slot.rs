@@ -197,14 +197,13 @@ impl<B: Backend> Slot<B> {
     pub(crate) fn extend(&mut self, backend: &mut B, tokens: &[u32]) {
         self.timeline.extend(tokens);
         let Some((at, place)) = self.timeline.new_checkpoint() else { return };
-        let ring_rows = self.timeline.ring_rows();
+        let rows: Vec<Range<usize>> = self.ring_rows(self.timeline.frontier(at)).collect();
         for layer in &mut self.layers {
             let Some(checkpoints) = &mut layer.checkpoints else { continue };
             let mut to = place * self.checkpoint_rows;
-            for part in pieces(self.timeline.frontier(at), (ring_rows, ring_rows)) {
-                let first = part.start % ring_rows;
-                backend.copy_kv_rows(checkpoints, to, &layer.window, first..first + part.len());
-                to += part.len();
+            for rows in &rows {
+                backend.copy_kv_rows(checkpoints, to, &layer.window, rows.clone());
+                to += rows.len();
             }
         }
     }
@@ -214,14 +213,14 @@ impl<B: Backend> Slot<B> {
     pub(crate) fn cut(&mut self, backend: &mut B, n_tokens: usize) -> usize {
         self.timeline.cut(n_tokens);
         let Some((at, place)) = self.timeline.checkpoint() else { return self.timeline.n_run() };
-        let ring_rows = self.timeline.ring_rows();
+        let rows: Vec<Range<usize>> = self.ring_rows(self.timeline.frontier(at)).collect();
         for layer in &mut self.layers {
             let Some(checkpoints) = &layer.checkpoints else { continue };
             let mut from = place * self.checkpoint_rows;
-            for part in pieces(self.timeline.frontier(at), (ring_rows, ring_rows)) {
-                let rows = from..from + part.len();
-                backend.copy_kv_rows(&mut layer.window, part.start % ring_rows, checkpoints, rows);
-                from += part.len();
+            for rows in &rows {
+                let there = from..from + rows.len();
+                backend.copy_kv_rows(&mut layer.window, rows.start, checkpoints, there);
+                from += rows.len();
             }
         }
         self.timeline.enter(at)
@@ -276,22 +275,33 @@ impl<B: Backend> Slot<B> {
     }
 
     /// Raw rows of positions that are in the ring.
-    pub(crate) fn read_window(
+    fn read_window(
         &self,
         backend: &mut B,
         kv: &LayerKv<B>,
         positions: Range<usize>,
     ) -> backend::Result<Vec<u8>> {
-        let (ring_rows, row_bytes) = (self.timeline.ring_rows(), self.attention_row.row_bytes());
+        let row_bytes = self.attention_row.row_bytes();
         let mut bytes = vec![0; positions.len() * row_bytes];
         let mut rest = bytes.as_mut_slice();
-        for part in pieces(positions, (ring_rows, ring_rows)) {
-            let (bytes, more) = rest.split_at_mut(part.len() * row_bytes);
-            let first = part.start % ring_rows;
-            backend.read_kv_rows(&kv.window, first..first + part.len(), bytes)?;
+        for rows in self.ring_rows(positions) {
+            let (bytes, more) = rest.split_at_mut(rows.len() * row_bytes);
+            backend.read_kv_rows(&kv.window, rows, bytes)?;
             rest = more;
         }
         Ok(bytes)
+    }
+
+    /// Where raw rows of positions are in the ring: in one range, or in two.
+    pub(crate) fn ring_rows(
+        &self,
+        positions: Range<usize>,
+    ) -> impl Iterator<Item = Range<usize>> + use<B> {
+        let ring_rows = self.timeline.ring_rows();
+        pieces(positions, (ring_rows, ring_rows)).map(move |part| {
+            let first = part.start % ring_rows;
+            first..first + part.len()
+        })
     }
 
     /// Puts raw rows back.
@@ -302,10 +312,10 @@ impl<B: Backend> Slot<B> {
         positions: Range<usize>,
         mut bytes: &[u8],
     ) {
-        let (ring_rows, row_bytes) = (self.timeline.ring_rows(), self.attention_row.row_bytes());
-        for part in pieces(positions, (ring_rows, ring_rows)) {
-            let (rows, more) = bytes.split_at(part.len() * row_bytes);
-            backend.write_kv_rows(&mut self.layers[layer].window, part.start % ring_rows, rows);
+        let row_bytes = self.attention_row.row_bytes();
+        for rows in self.ring_rows(positions) {
+            let (part, more) = bytes.split_at(rows.len() * row_bytes);
+            backend.write_kv_rows(&mut self.layers[layer].window, rows.start, part);
             bytes = more;
         }
     }

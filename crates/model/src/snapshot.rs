@@ -44,16 +44,15 @@ impl<B: Backend> Model<B> {
         let rows = block_rows(slot);
         let mut bytes = vec![0; rows.iter().map(|(.., bytes)| bytes).sum()];
         let mut rest = bytes.as_mut_slice();
-        let read = || -> backend::Result<()> {
-            for (layer, part, n_rows, n_bytes) in rows {
-                let (bytes, more) = std::mem::take(&mut rest).split_at_mut(n_bytes);
-                let part = slot.layers[layer].parts().nth(part).expect("listed above");
-                backend.read_kv_rows(&part.rows, block * n_rows..(block + 1) * n_rows, bytes)?;
-                rest = more;
-            }
-            Ok(())
-        };
-        read().map_err(|source| self.device_error(source))?;
+        let mut parts = Vec::with_capacity(rows.len());
+        for (layer, part, n_rows, n_bytes) in rows {
+            let (bytes, more) = rest.split_at_mut(n_bytes);
+            let part = slot.layers[layer].parts().nth(part).expect("listed above");
+            parts.push((&part.rows, block * n_rows..(block + 1) * n_rows, bytes));
+            rest = more;
+        }
+        let read = backend.read_kv_parts(&mut parts);
+        read.map_err(|source| self.device_error(source))?;
         Ok(bytes)
     }
 
@@ -88,15 +87,19 @@ impl<B: Backend> Model<B> {
         if rows.start < slot.timeline.rows_from() || rows.end > slot.timeline.n_run() {
             return Ok(None);
         }
-        let mut bytes =
-            Vec::with_capacity(slot.layers.len() * rows.len() * slot.attention_row.row_bytes());
-        let mut read = || -> backend::Result<()> {
-            for layer in &slot.layers {
-                bytes.extend(slot.read_window(backend, layer, rows.clone())?);
+        let row_bytes = slot.attention_row.row_bytes();
+        let mut bytes = vec![0; slot.layers.len() * rows.len() * row_bytes];
+        let mut rest = bytes.as_mut_slice();
+        let mut parts = Vec::new();
+        for layer in &slot.layers {
+            for rows in slot.ring_rows(rows.clone()) {
+                let (bytes, more) = rest.split_at_mut(rows.len() * row_bytes);
+                parts.push((&layer.window, rows, bytes));
+                rest = more;
             }
-            Ok(())
-        };
-        read().map_err(|source| self.device_error(source))?;
+        }
+        let read = backend.read_kv_parts(&mut parts);
+        read.map_err(|source| self.device_error(source))?;
         Ok(Some(bytes))
     }
 

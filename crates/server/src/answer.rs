@@ -15,7 +15,7 @@ use chat::deepseek_recipe::anthropic::MessagesRequest;
 use chat::deepseek_recipe::request::{ConversationRequest, ProtocolRequest};
 use chat::deepseek_recipe::response::{Accumulate as _, ProtocolResponse};
 use chat::deepseek_recipe::stream::{ChunkGenerator, StreamError, StreamProcessor};
-use chat::{Api, convert_with_rules, prepare_request, render_converted};
+use chat::{Api, Listener, convert_with_rules, prepare_request, render_converted, tell_cut_call};
 use engine::{CancelToken, Constraint, Job};
 use futures::{Stream, StreamExt as _};
 use serde_json::{Value, json};
@@ -24,6 +24,7 @@ use tower_http::timeout::TimeoutError;
 use crate::endpoint::{Endpoint, StreamState};
 use crate::error::{ApiError, Family, Kind, Overflow};
 use crate::events::{Failure, Updates, inference};
+use crate::replay::Told;
 use crate::sampling::sample_params;
 use crate::service::Running;
 use crate::visit::RequestId;
@@ -65,13 +66,20 @@ pub(crate) async fn answer<E: Endpoint>(
     let updates = Updates::of(&running, id, job::<E>(&running, &mut asked)?, E::FAMILY)?;
     let id = format!("{}{}", E::ID_PREFIX, uuid::Uuid::new_v4().simple());
     let failure = Failure::default();
+    let told = Told::new(&running, &asked.prompt);
     let generator = E::chunk_generator(&asked.request, id.clone(), asked.model.clone());
+    let generator = Listener::new(generator, told.at_end());
     let streams = asked.request.stream;
     let patience = streams.then(|| running.service().options().keep_alive);
     let chunks = StreamProcessor::new(generator, asked.request.parsing_options.clone())
         .with_tokenizer(std::sync::Arc::clone(&running.tokenizer))
-        .into_protocol_stream(inference(updates, E::FAMILY, failure.clone(), patience));
-    let reply = Reply::<E> { running, id, asked, failure, response: None, sequence: 0 };
+        .into_protocol_stream(told.listen(inference(
+            updates,
+            E::FAMILY,
+            failure.clone(),
+            patience,
+        )));
+    let reply = Reply::<E> { running, id, asked, failure, told, response: None, sequence: 0 };
     if streams { Ok(reply.stream(Box::pin(chunks))) } else { reply.whole(Box::pin(chunks)).await }
 }
 
@@ -131,7 +139,9 @@ fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiErro
     let forms = running.service().forms();
     let constraint = forms.constraint(&running.tokenizer, &rules).map_err(refused)?;
     let prompt = render_converted(running.dialect, &request).map_err(refused)?;
-    let prompt = prompt.encode(&running.tokenizer).map_err(refused)?;
+    let turns = running.service().turns();
+    let prompt = turns.encode(&running.tokenizer, &prompt, &request.conversation);
+    let prompt = prompt.map_err(refused)?;
     Ok(Asked { request, prompt, constraint, body, items, model })
 }
 
@@ -164,6 +174,7 @@ struct Reply<E: Endpoint> {
     id: String,
     asked: Asked,
     failure: Failure,
+    told: Told,
     /// All chunks so far, put together.
     response: Option<E::Response>,
     /// Number of the next event, where events are numbered.
@@ -237,7 +248,10 @@ impl<E: Endpoint> Reply<E> {
         }
         self.store();
         match self.response() {
-            Some(response) => Ok(Json(response).into_response()),
+            Some(mut response) => {
+                tell_cut_call(E::API, &self.told.said(), &mut response);
+                Ok(Json(response).into_response())
+            }
             None => Err(ApiError::new(Kind::Internal, E::FAMILY, "the answer has no beginning")),
         }
     }

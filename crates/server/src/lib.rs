@@ -23,6 +23,7 @@ mod events;
 mod measure;
 mod page;
 mod process;
+mod replay;
 mod routes;
 mod sampling;
 mod service;

@@ -25,6 +25,7 @@ use crate::connection::serve_connections;
 use crate::constraint::Forms;
 use crate::error::{ApiError, Family, Kind};
 use crate::measure::Measures;
+use crate::replay::Turns;
 use crate::routes::routes;
 use crate::stored::StoredResponses;
 use crate::trace::Trace;
@@ -72,6 +73,7 @@ struct Shared {
     options: ServiceOptions,
     loaded: OnceLock<Loaded>,
     stored: Mutex<StoredResponses>,
+    turns: Turns,
     measures: Measures,
     started: Instant,
 }
@@ -88,6 +90,7 @@ impl Service {
             options,
             loaded: OnceLock::new(),
             stored: Mutex::default(),
+            turns: Turns::default(),
             measures: Measures::new(),
             started: Instant::now(),
         }))
@@ -125,6 +128,11 @@ impl Service {
     pub(crate) fn stored(&self) -> MutexGuard<'_, StoredResponses> {
         // Whoever panicked with it left whole entries.
         self.0.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last answers, as they were drawn.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.0.turns
     }
 
     fn router(&self) -> Router {

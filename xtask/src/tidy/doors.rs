@@ -44,9 +44,9 @@ const ROWS: [Row; 10] = [
     Row { room: "server", uses: &["chat", "engine"], optional: &[], tests: &["model"] },
     Row {
         room: "cli",
-        uses: &["gguf", "chat", "engine", "server"],
+        uses: &["gguf", "chat", "kv-store", "engine", "server"],
         optional: &[],
-        tests: &["backend", "backend-cpu", "backend-gpu", "model", "kv-store"],
+        tests: &["backend", "backend-cpu", "backend-gpu", "model"],
     },
 ];
 

@@ -102,11 +102,16 @@ impl Case for KvExchange {
         );
         backend.copy_kv_rows(&mut others, capacity - middle.len(), &rows, middle);
         let mut copied = vec![0; capacity * row_bytes];
-        backend.read_kv_rows(&others, 0..capacity, &mut copied)?;
+        let mut last = vec![0; row_bytes];
+        backend.read_kv_parts(&mut [
+            (&others, 0..capacity, &mut copied),
+            (&rows, capacity - 1..capacity, &mut last),
+        ])?;
         Ok(vec![
             Output::bytes("moved rows", vec![moved], limits::COPY),
             Output::bytes("all rows", vec![all], limits::COPY),
             Output::bytes("copied rows", vec![copied], limits::COPY),
+            Output::bytes("last row", vec![last], limits::COPY),
         ])
     }
 }

@@ -89,6 +89,13 @@ impl<B: Backend> Backend for Observed<B> {
         self.inner.read_kv_rows(kv, rows, bytes)
     }
 
+    fn read_kv_parts(
+        &mut self,
+        parts: &mut [(&Self::KvRows, Range<usize>, &mut [u8])],
+    ) -> Result<()> {
+        self.inner.read_kv_parts(parts)
+    }
+
     fn write_kv_rows(&mut self, kv: &mut Self::KvRows, first_row: usize, bytes: &[u8]) {
         self.inner.write_kv_rows(kv, first_row, bytes);
     }

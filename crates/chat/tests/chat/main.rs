@@ -1,5 +1,6 @@
 //! The crate as its users see it, against truth made by others.
 
+mod calls;
 mod grammar;
 mod injection;
 mod parse;

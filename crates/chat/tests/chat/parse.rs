@@ -111,3 +111,12 @@ fn foreign_ids_are_an_error() {
     let error = parse_tokens(&tokenizer, &[129_280], OutputStart::Content).expect_err("no such id");
     assert_eq!(error.to_string(), "the model output could not be decoded");
 }
+
+#[test]
+fn output_that_is_cut_inside_a_character_keeps_what_is_before() {
+    let tokenizer = crate::support::byte_tokenizer();
+    let ids = tokenizer.encode("I think.</think>An é");
+    let output = parse_tokens(&tokenizer, &ids[..ids.len() - 1], OutputStart::Reasoning);
+    let output = output.expect("its own tokens");
+    assert_eq!((output.reasoning.as_str(), output.content.as_str()), ("I think.", "An "));
+}

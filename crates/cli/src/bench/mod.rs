@@ -3,6 +3,9 @@
 //! Passes come from `engine::bench`; here they are repeated, set against the machine's measured
 //! limit, and written: `output` makes JSON and CSV, `plot` a picture.
 
+mod compare;
+mod energy;
+mod frontiers;
 mod output;
 mod plot;
 
@@ -14,6 +17,8 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use engine::{BenchOptions, CancelToken, LoadOptions, Machine, ModelFile, bench, private_bytes};
 
+use self::energy::EnergyMeter;
+use self::frontiers::Frontiers;
 use self::output::{Disk, MachineReport, Memory, Report, Row};
 use crate::args::{BackendArgs, positive};
 use crate::disk::DiskRate;
@@ -31,10 +36,10 @@ pub(crate) struct BenchArgs {
     #[command(flatten)]
     backend: BackendArgs,
 
-    /// Contexts at which decode is measured, in tokens.
-    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = positive,
-        default_value = "512,2048,8192")]
-    ctx: Vec<usize>,
+    /// Contexts at which decode is measured, in tokens: numbers, and ranges that add or multiply,
+    /// such as 512,2k..64k*2 or 0..32k+4k.
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "512,2048,8192")]
+    ctx: Vec<Frontiers>,
 
     /// Tokens to decode at each of them.
     #[arg(long = "gen", value_name = "N", value_parser = positive, default_value = "128")]
@@ -48,9 +53,14 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "R", value_parser = positive, default_value = "1")]
     repeat: usize,
 
-    /// Make up the KV below each context instead of running a prompt: only decode is measured.
-    #[arg(long)]
-    made_up_kv: bool,
+    /// Make up the KV below each context instead of running a prompt, but for the last N tokens;
+    /// without N, only decode is measured.
+    #[arg(long, value_name = "N", value_parser = positive, num_args = 0..=1, default_missing_value = "1")]
+    made_up_kv: Option<usize>,
+
+    /// Measure nothing; show two CSV files of bench, or of ds4-bench, side by side.
+    #[arg(long, num_args = 2, value_names = ["A.csv", "B.csv"], exclusive = true)]
+    compare: Option<Vec<PathBuf>>,
 
     /// Write the report as JSON.
     #[arg(long, value_name = "FILE")]
@@ -66,6 +76,10 @@ pub(crate) struct BenchArgs {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {
+    if let Some([before, after]) = args.compare.as_deref() {
+        let table = compare::compare(before, after)?;
+        return io::stdout().write_all(table.as_bytes()).context("cannot write the table");
+    }
     let file = models::open_or_default(args.model.as_deref())?;
     let options = bench_options(args, &file)?;
     options.check()?;
@@ -85,8 +99,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
 }
 
 fn bench_options(args: &BenchArgs, file: &ModelFile) -> Result<BenchOptions> {
-    let mut frontiers = args.ctx.clone();
+    let mut frontiers: Vec<usize> = args.ctx.iter().flat_map(|item| &item.0).copied().collect();
     frontiers.sort_unstable();
+    frontiers.dedup();
     let tokens = match &args.prompt_file {
         Some(path) => {
             let text = fs::read_to_string(path)
@@ -126,6 +141,7 @@ fn measure(
     let mut passes = Vec::new();
     let mut full_bytes = None;
     let disk = DiskRate::start();
+    let energy = EnergyMeter::start();
     for _ in 0..args.repeat {
         let bar = tokens_bar("measuring", options.context() as u64);
         let pass = bench(model.as_mut(), options, cancel, &mut |done| {
@@ -137,6 +153,7 @@ fn measure(
         bar.finish_and_clear();
         passes.push(pass?);
     }
+    let energy = energy.and_then(|meter| meter.read());
     let disk = disk.read().map(|(read_bytes, gb_s)| Disk { read_bytes, gb_s });
     // A pass that was stopped has fewer frontiers; those that all passes have are reported.
     let n_frontiers = passes.iter().map(Vec::len).min().unwrap_or(0);
@@ -144,7 +161,7 @@ fn measure(
     let peak = model.read_bandwidth();
     let row = |i: usize| {
         let frontiers: Vec<_> = passes.iter().map(|pass| pass[i]).collect();
-        Row::new(&frontiers, bytes_per_token, peak, args.made_up_kv)
+        Row::new(&frontiers, bytes_per_token, peak, args.made_up_kv == Some(1))
     };
     Ok(Report {
         machine: MachineReport {
@@ -158,6 +175,7 @@ fn measure(
             measured_bytes: full_bytes.zip(before_bytes).map(|(full, before)| full - before),
         },
         disk,
+        energy,
         rows: (0..n_frontiers).map(row).collect(),
     })
 }

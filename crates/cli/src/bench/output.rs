@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result};
 use engine::Frontier;
 use serde::Serialize;
 
+use super::energy::Energy;
+
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -15,6 +17,8 @@ pub(super) struct Report {
     pub(super) memory: Memory,
     /// `None` where next to nothing was read.
     pub(super) disk: Option<Disk>,
+    /// Of the processor during all passes; `None` where it is not told.
+    pub(super) energy: Option<Energy>,
     pub(super) rows: Vec<Row>,
 }
 
@@ -99,6 +103,29 @@ impl Row {
     }
 }
 
+/// A rate at one context, over all passes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Spread {
+    pub(super) ctx: f64,
+    pub(super) min: f64,
+    pub(super) median: f64,
+    pub(super) max: f64,
+}
+
+impl Row {
+    /// The rate of prefill; `None` where KV was made up.
+    pub(super) fn prefill(&self) -> Option<Spread> {
+        let (min, max) = (self.prefill_tok_s_min?, self.prefill_tok_s_max?);
+        Some(Spread { ctx: self.ctx as f64, min, median: self.prefill_tok_s?, max })
+    }
+
+    /// The rate of decode.
+    pub(super) fn decode(&self) -> Spread {
+        let (min, max) = (self.decode_tok_s_min, self.decode_tok_s_max);
+        Spread { ctx: self.ctx as f64, min, median: self.decode_tok_s, max }
+    }
+}
+
 /// The middle of sorted rates, or between the two in the middle.
 fn median(sorted: &[f64]) -> f64 {
     f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2])
@@ -137,6 +164,10 @@ impl Report {
         if let Some(Disk { read_bytes, gb_s }) = &self.disk {
             let read = *read_bytes as f64 / 1e9;
             writeln!(text, "from the disk: {read:.1} GB, {gb_s:.2} GB/s")
+                .expect("strings take any text");
+        }
+        if let Some(Energy { joules, watts }) = &self.energy {
+            writeln!(text, "energy of the processor: {joules:.0} J, {watts:.1} W")
                 .expect("strings take any text");
         }
         text
@@ -208,6 +239,7 @@ mod tests {
             model: "m.gguf".to_owned(),
             memory: Memory { planned_bytes: Some(3 << 20), measured_bytes: Some(2 << 20) },
             disk: Some(Disk { read_bytes: 5_000_000_000, gb_s: 1.25 }),
+            energy: Some(Energy { joules: 1234.5, watts: 65.04 }),
             rows: vec![Row::new(&passes, 10_000_000_000, Some(40.0), made_up)],
         }
     }
@@ -220,6 +252,7 @@ context  prefill tok/s  decode tok/s  (min to max)      GB/s  of peak     KV MiB
 A \"fast\" one; cpu, reads 40.0 GB/s
 memory beside the weights: 2.0 MiB, planned 3.0
 from the disk: 5.0 GB, 1.25 GB/s
+energy of the processor: 1234 J, 65.0 W
 ";
         assert_eq!(report(false).table(), expected);
     }

@@ -27,7 +27,8 @@ use clap::Args;
 use engine::{Machine, SampleParams, StopReason, default_context};
 
 use self::answer::{Answer, Reasoning};
-use self::command::{Command, tokens};
+use self::command::Command;
+pub(crate) use self::command::tokens;
 use self::conversation::{Conversation, Turn, check_name};
 use self::input::Input;
 use self::interrupt::Interrupt;

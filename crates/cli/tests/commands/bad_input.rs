@@ -54,7 +54,7 @@ fn drop_last_token(content: &mut Content) {
     }
 }
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 28] = [
     Case {
         input: "a file that is not there",
         make: nothing,
@@ -180,11 +180,90 @@ const CASES: [Case; 17] = [
         exit_code: 1,
     },
     Case {
+        input: "a directory that is no KV store",
+        make: nothing,
+        args: &["cache", "ls", "--kv-dir", "nowhere"],
+        message: "error: nowhere is no KV store",
+        exit_code: 1,
+    },
+    Case {
+        input: "an id that nothing has",
+        make: |folder| {
+            fs::create_dir_all(folder.path("kv/entries")).expect("the folder is writable")
+        },
+        args: &["cache", "show", "--kv-dir", "kv", "abcd"],
+        message: "error: no prefix has an id that begins with \"abcd\"",
+        exit_code: 1,
+    },
+    Case {
+        input: "an import of something else",
+        make: |folder| write(folder, b"<!DOCTYPE html>"),
+        args: &["cache", "import", "--kv-dir", "kv", "bad.gguf"],
+        message: "error: cannot import bad.gguf: not an exported prefix (the file does not begin with `IRONSTKX`)",
+        exit_code: 1,
+    },
+    Case {
+        input: "an exported prefix cut short",
+        make: |folder| write(folder, b"IRONSTKX\x01\0\0\0\x02\0\0\0\xff\0\0\0\0\0\0\0"),
+        args: &["cache", "import", "--kv-dir", "kv", "bad.gguf"],
+        message: "error: cannot import bad.gguf: the export ends inside an entry; the copy may be incomplete",
+        exit_code: 1,
+    },
+    Case {
+        input: "a published model that was not downloaded",
+        make: nothing,
+        args: &["run", "-m", "q2", "-p", "hello"],
+        message: "error: the model q2 is not on this machine<br>hint: ironstar download q2 fetches it; a file of that name is ./q2",
+        exit_code: 1,
+    },
+    Case {
+        input: "a name that no published file has",
+        make: nothing,
+        args: &["download", "q3"],
+        message: "error: there is no published file q3; there are q2, mixed, mxfp4, q4, q2-preview, mixed-preview, q4-preview, mtp, dspark",
+        exit_code: 1,
+    },
+    Case {
+        input: "a server that is no address",
+        make: nothing,
+        args: &["setup", "codex", "--url", "localhost"],
+        message: "error: localhost is no address of a server; http://127.0.0.1:8000 is one",
+        exit_code: 1,
+    },
+    Case {
+        input: "a key that the configuration cannot have",
+        make: |folder| write(folder, b"[serve]\nprot = 9000\n"),
+        args: &["config", "check", "bad.gguf"],
+        message: "error: cannot use the configuration bad.gguf: [serve] has no key `prot`; the nearest is `port`",
+        exit_code: 1,
+    },
+    Case {
+        input: "a conversation that was not saved",
+        make: nothing,
+        args: &["chat", "-m", "tiny.gguf", "--resume", "plans"],
+        message: "error: no conversation is called plans; /list shows them",
+        exit_code: 1,
+    },
+    Case {
+        input: "a range of contexts without an end",
+        make: nothing,
+        args: &["bench", "-m", "tiny.gguf", "--ctx", "1..2+0"],
+        message: "error: invalid value '1..2+0' for '--ctx <N,...>': it must be at least 1<br>For more information, try '--help'.",
+        exit_code: 2,
+    },
+    Case {
         input: "an unknown flag",
         make: nothing,
         args: &["run", "-m", "tiny.gguf", "-p", "hello", "--frobnicate"],
         message: "error: unexpected argument '--frobnicate' found<br>tip: to pass '--frobnicate' as a value, use '-- --frobnicate'<br>Usage: ironstar run --model <MODEL> --prompt <TEXT> [PROMPT]<br>For more information, try '--help'.",
         exit_code: 2,
+    },
+    Case {
+        input: "a directory for conversations that is a file",
+        make: nothing,
+        args: &["serve", "-m", "tiny.gguf", "--port", "0", "--kv-dir", "tiny.gguf"],
+        message: "error: cannot use tiny.gguf as a KV store: File exists (os error 17)",
+        exit_code: 1,
     },
 ];
 

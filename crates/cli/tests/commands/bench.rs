@@ -57,6 +57,11 @@ fn made_up_kv_measures_decode_alone() {
     let report: Value = serde_json::from_str(&json).expect("JSON");
     assert!(report["rows"][0]["prefill_tok_s"].is_null());
     assert!(report["rows"][0]["decode_tok_s"].as_f64().expect("a number") > 0.0);
+    folder.succeed(&[&args[..], &["40", "--json", "out.json"]].concat(), b"");
+    let json = fs::read_to_string(folder.path("out.json")).expect("it was written");
+    let report: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(report["rows"][0]["prefill_tokens"], 40);
+    assert!(report["rows"][0]["prefill_tok_s"].as_f64().expect("a number") > 0.0);
 }
 
 #[test]
@@ -69,7 +74,37 @@ fn contexts_that_cannot_be_measured_are_refused() {
         assert!(stderr.contains(expected), "{stderr}");
     };
     check("512,600", 1, "frontier 600 is not past the 640 tokens that are there by then");
-    check("512,", 2, "invalid value");
+    check("512,", 2, "it is not a whole number");
     check("0", 2, "at least 1");
     check("100000000", 1, "tokens");
+}
+
+#[test]
+fn two_measurements_are_compared() {
+    let folder = Folder::empty();
+    let header = "machine,ctx,prefill_tok_s,decode_tok_s";
+    fs::write(folder.path("a.csv"), format!("{header}\n\"a, b\",512,100,10\nx,2048,90,9\n"))
+        .expect("it is writable");
+    fs::write(folder.path("b.csv"), format!("{header}\ny,2048,99,13.5\n")).expect("it is writable");
+    fs::write(folder.path("c.csv"), "nothing\n").expect("it is writable");
+    let table = folder.succeed(&["bench", "--compare", "a.csv", "b.csv"], b"");
+    let table = String::from_utf8(table).expect("text");
+    let rows: Vec<Vec<_>> =
+        table.lines().skip(2).map(|row| row.split_whitespace().collect()).collect();
+    assert_eq!(rows, [["2048", "90.0", "99.0", "+10.0%", "9.00", "13.50", "+50.0%"]]);
+    let output = folder.run(&["bench", "--compare", "a.csv", "c.csv"], b"");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stderr, "error: c.csv is no CSV file of bench: it has no column ctx\n");
+}
+
+#[test]
+fn contexts_may_be_ranges() {
+    let folder = Folder::empty();
+    let args =
+        ["bench", "-m", "tiny", "--ctx", "32..128*2,0..300+100", "--gen", "2", "--csv", "r.csv"];
+    folder.succeed(&args, b"");
+    let csv = fs::read_to_string(folder.path("r.csv")).expect("it was written");
+    let contexts: Vec<_> =
+        csv.lines().skip(1).filter_map(|row| row.split(',').rev().nth(11)).collect();
+    assert_eq!(contexts, ["32", "64", "100", "128", "200", "300"], "{csv}");
 }

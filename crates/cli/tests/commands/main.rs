@@ -6,9 +6,15 @@
 mod bad_input;
 mod bench;
 mod built_in;
+mod cache;
 mod chat;
+mod documents;
+mod download;
+mod fences;
+mod hub;
 mod imatrix;
 mod quantize;
+mod setup;
 mod tiny;
 
 use std::fs;

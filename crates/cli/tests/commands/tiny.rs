@@ -50,10 +50,25 @@ impl Folder {
 
     /// Runs the binary with `stdin` to its end.
     pub(crate) fn run(&self, args: &[&str], stdin: &[u8]) -> Output {
+        self.run_with(args, stdin, &[])
+    }
+
+    /// Runs the binary with `stdin` to its end, with variables of the environment.
+    pub(crate) fn run_with(
+        &self,
+        args: &[&str],
+        stdin: &[u8],
+        variables: &[(&str, String)],
+    ) -> Output {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ironstar"))
             .args(args)
             .current_dir(self.dir.path())
+            // Nothing of the user's own: settings, models, conversations.
+            .env("HOME", self.path("home"))
+            .env("XDG_CONFIG_HOME", self.path("home/.config"))
             .env("IRONSTAR_DATA_DIR", self.path("data"))
+            .env("HF_HOME", self.path("hf"))
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             // Mesa's device chooser looks for a desktop and complains where there is none.
             .env("NODEVICE_SELECT", "1")
             .stdin(Stdio::piped())

@@ -11,11 +11,15 @@
 //! there is a lesser slot. What a cancelled job has run stays, and the same request again goes on
 //! from there.
 //!
+//! A job takes over what any slot has of its prompt, or the disk if it has more (see
+//! [`DiskKv`]): rows are copied, and only the rest is run. Conversations are saved between steps.
+//!
 //! Refuses: text, stop strings, wire formats; deciding what may be said (see [`Constraint`]).
 
 mod answer;
 mod choice;
 mod job;
+mod keep;
 mod thread;
 
 pub use job::{Busy, Constraint, Job, SampledToken, Sink, TokenMask, Update};
@@ -26,6 +30,7 @@ use std::thread::JoinHandle;
 
 use model::Inference;
 
+use crate::disk::DiskKv;
 use crate::error::Result;
 use thread::{Command, EngineThread};
 
@@ -139,9 +144,25 @@ impl Scheduler {
     /// # Panics
     /// If there is to be no slot, or the system starts no thread.
     pub fn start(
+        model: Box<dyn Inference>,
+        eos: Option<u32>,
+        options: SchedulerOptions,
+    ) -> Result<Self> {
+        Self::start_with_disk(model, eos, options, None)
+    }
+
+    /// [`Scheduler::start`], with conversations on disk: of the same file and roundings as the model.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn start_with_disk(
         mut model: Box<dyn Inference>,
         eos: Option<u32>,
         options: SchedulerOptions,
+        disk: Option<DiskKv>,
     ) -> Result<Self> {
         assert!(options.n_slots > 0, "somebody has to answer");
         let slots = thread::open_slots(model.as_mut(), &options)?;
@@ -152,7 +173,7 @@ impl Scheduler {
             thread: Mutex::default(),
         });
         let (commands, received) = mpsc::channel();
-        let engine = EngineThread::new(model, eos, slots, received, Arc::clone(&shared));
+        let engine = EngineThread::new(model, eos, slots, received, Arc::clone(&shared), disk);
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
             .spawn(move || engine.run())
@@ -185,7 +206,8 @@ impl Scheduler {
         self.shared.snapshot().clone()
     }
 
-    /// Takes no more jobs, cancels those there are, and waits for the thread to end.
+    /// Takes no more jobs, cancels those there are, saves what is to be saved, and waits for the thread
+    /// to end.
     pub fn shutdown(&self) {
         self.shared.closing.store(true, Ordering::Release);
         // Fails if the thread has ended already, which is what is wanted.

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use model::{Extend, Inference, LogitsWanted};
 
+use crate::disk::DiskKv;
 use crate::error::{Error, Result};
 use crate::session::Session;
 use crate::turn::{Statistics, StopReason};
@@ -15,6 +16,7 @@ use crate::turn::{Statistics, StopReason};
 use super::answer::{Answer, Drawn};
 use super::choice::{self, Candidate};
 use super::job::{Job, Sink, Update};
+use super::keep::{Keeper, PAUSE, Restore, Restored, Saving};
 use super::{SchedulerOptions, Shared, SlotSnapshot, SlotState, Totals};
 
 /// How long a chunk of prefill may hold up those who decode, in seconds.
@@ -23,6 +25,15 @@ const CHUNK_SECONDS: f64 = 0.5;
 const FIRST_CHUNK: usize = 64;
 /// Least tokens of such a chunk: with fewer, prefill gets nowhere.
 const LEAST_CHUNK: usize = 16;
+/// How long a job waits for the conversation to be saved that it takes the slot from.
+const SAVE_TIME: Duration = Duration::from_millis(100);
+/// How often a shorter prefix is looked for after a damaged one.
+const RESTORE_TRIES: usize = 2;
+/// Another slot's rows are copied if that saves running so many tokens.
+const WORTH_COPYING: usize = 16;
+/// How long a prefix that comes from the disk may hold up those who have something to run, between
+/// two steps; without them, how long commands wait.
+const RESTORE_TIME: Duration = Duration::from_millis(20);
 
 /// What handles ask of the thread.
 pub(super) enum Command {
@@ -39,10 +50,22 @@ pub(super) struct Slot {
     capacity: usize,
     last_used: u64,
     answer: Option<Answer>,
+    /// A job whose prompt is on its way from the disk.
+    restoring: Option<Restoring>,
+    saving: Saving,
     /// Of the last answer, for the snapshot.
     n_prompt: usize,
     n_reused: usize,
     n_generated: usize,
+}
+
+/// A job that waits for a prefix.
+struct Restoring {
+    job: Box<Job>,
+    sink: Sink,
+    restore: Restore,
+    /// What else is tried if this fails.
+    n_tries_left: usize,
 }
 
 /// Opens all slots, so that memory is known to suffice.
@@ -57,6 +80,8 @@ pub(super) fn open_slots(
             capacity: options.context,
             last_used: 0,
             answer: None,
+            restoring: None,
+            saving: Saving::default(),
             n_prompt: 0,
             n_reused: 0,
             n_generated: 0,
@@ -66,6 +91,10 @@ pub(super) fn open_slots(
 }
 
 impl Slot {
+    fn is_free(&self) -> bool {
+        self.answer.is_none() && self.restoring.is_none()
+    }
+
     fn is_prefilling(&self) -> bool {
         self.answer.as_ref().is_some_and(Answer::is_prefilling)
     }
@@ -76,6 +105,7 @@ impl Slot {
 
     fn snapshot(&self) -> SlotSnapshot {
         let (state, n_reused, n_generated) = match &self.answer {
+            None if self.restoring.is_some() => (SlotState::Prefill, 0, 0),
             None => (SlotState::Idle, self.n_reused, self.n_generated),
             Some(answer) if answer.is_prefilling() => {
                 (SlotState::Prefill, answer.n_reused, answer.n_generated)
@@ -117,6 +147,7 @@ pub(super) struct EngineThread {
     turn: usize,
     /// Tokens per second of prefill, as last measured.
     prefill_rate: Option<f64>,
+    keeper: Option<Keeper>,
 }
 
 impl EngineThread {
@@ -126,6 +157,7 @@ impl EngineThread {
         slots: Vec<Slot>,
         commands: mpsc::Receiver<Command>,
         shared: Arc<Shared>,
+        disk: Option<DiskKv>,
     ) -> Self {
         Self {
             model,
@@ -138,6 +170,7 @@ impl EngineThread {
             clock: 0,
             turn: 0,
             prefill_rate: None,
+            keeper: disk.map(Keeper::new),
         }
     }
 
@@ -147,7 +180,9 @@ impl EngineThread {
         while self.hear() {
             self.end_cancelled();
             self.admit();
+            self.restore();
             self.step();
+            self.save();
             self.publish();
         }
         for (_, mut sink) in std::mem::take(&mut self.waiting) {
@@ -156,14 +191,33 @@ impl EngineThread {
         }
         for i in 0..self.slots.len() {
             self.finish(i, StopReason::Cancelled);
+            self.cancel_restoring(i);
         }
         self.publish();
+        self.save_everything();
     }
 
     /// Takes in what was asked, and waits for it if there is nothing to do. Says whether to go on.
     fn hear(&mut self) -> bool {
-        let mut idle = self.waiting.is_empty() && self.slots.iter().all(|s| s.answer.is_none());
+        let mut idle = self.waiting.is_empty() && self.slots.iter().all(Slot::is_free);
         loop {
+            if idle && self.save_next() {
+                if let Ok(command) = self.commands.try_recv() {
+                    idle = false;
+                    if !self.take(command) {
+                        return false;
+                    }
+                }
+                continue;
+            }
+            let is_paused = self.keeper.as_ref().is_some_and(Keeper::is_paused);
+            if idle && is_paused {
+                match self.commands.recv_timeout(PAUSE) {
+                    Ok(command) => return self.take(command),
+                    Err(mpsc::RecvTimeoutError::Timeout) => continue,
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return false,
+                }
+            }
             let command = if idle {
                 match self.commands.recv() {
                     Ok(command) => command,
@@ -179,13 +233,21 @@ impl EngineThread {
                 }
             };
             idle = false;
-            match command {
-                Command::Submit(job, mut sink) => {
-                    sink(Update::Queued { ahead: self.waiting.len() });
-                    self.waiting.push_back((job, sink));
-                }
-                Command::Close => return false,
+            if !self.take(command) {
+                return false;
             }
+        }
+    }
+
+    /// Takes a command and says whether to go on.
+    fn take(&mut self, command: Command) -> bool {
+        match command {
+            Command::Submit(job, mut sink) => {
+                sink(Update::Queued { ahead: self.waiting.len() });
+                self.waiting.push_back((job, sink));
+                true
+            }
+            Command::Close => false,
         }
     }
 
@@ -199,6 +261,9 @@ impl EngineThread {
             if self.slots[i].answer.as_ref().is_some_and(|answer| answer.job.cancel.is_cancelled())
             {
                 self.finish(i, StopReason::Cancelled);
+            }
+            if self.slots[i].restoring.as_ref().is_some_and(|it| it.job.cancel.is_cancelled()) {
+                self.cancel_restoring(i);
             }
         }
         for (job, mut sink) in std::mem::take(&mut self.waiting) {
@@ -219,7 +284,7 @@ impl EngineThread {
             let Some(slot) = self.choose(&job.prompt) else { return };
             let Some((job, mut sink)) = self.waiting.pop_front() else { return };
             match self.sync(slot, &job) {
-                Ok(n_reused) => self.begin(slot, *job, sink, n_reused),
+                Ok(n_reused) => self.begin_or_restore(slot, job, sink, n_reused),
                 Err(error) => {
                     self.totals.failed += 1;
                     self.done();
@@ -230,8 +295,8 @@ impl EngineThread {
     }
 
     fn choose(&self, prompt: &[u32]) -> Option<usize> {
-        let free: Vec<usize> =
-            (0..self.slots.len()).filter(|&i| self.slots[i].answer.is_none()).collect();
+        let free: Vec<usize> = (0..self.slots.len()).filter(|&i| self.slots[i].is_free()).collect();
+        let n_elsewhere = self.donor(prompt).map_or(0, |donor| donor.1);
         let candidate = |&i: &usize| {
             let slot = &self.slots[i];
             let session = slot.session.as_ref();
@@ -242,7 +307,13 @@ impl EngineThread {
             }
         };
         let candidates: Vec<Candidate> = free.iter().map(candidate).collect();
-        choice::cheapest(prompt.len(), &candidates).map(|i| free[i])
+        choice::cheapest(prompt.len(), n_elsewhere, &candidates).map(|i| free[i])
+    }
+
+    /// The slot that shares most with a prompt, and how much.
+    fn donor(&self, prompt: &[u32]) -> Option<(usize, usize)> {
+        let common = |(i, slot): (usize, &Slot)| Some((i, slot.session.as_ref()?.n_common(prompt)));
+        self.slots.iter().enumerate().filter_map(common).max_by_key(|donor| donor.1)
     }
 
     /// Makes a job's prompt the timeline of a slot and returns how much of it is in KV.
@@ -252,6 +323,9 @@ impl EngineThread {
             return Err(model::Error::Token { token, vocab_size }.into());
         }
         job.sampling.check()?;
+        self.save_before_loss(slot, &job.prompt);
+        let donor = self.donor(&job.prompt).filter(|_| !job.prompt_logprobs);
+        let index = slot;
         let slot = &mut self.slots[slot];
         let session = match &mut slot.session {
             Some(session) => session,
@@ -265,7 +339,115 @@ impl EngineThread {
         if job.prompt_logprobs {
             session.clear(self.model.as_mut());
         }
+        let own = session.n_common(&job.prompt);
+        if let Some((donor, _)) = donor.filter(|donor| donor.1 >= own + WORTH_COPYING) {
+            let mut session = self.slots[index].session.take().expect("opened above");
+            let donor = self.slots[donor].session.as_ref().expect("it has something to give");
+            let forked = session.fork_from(self.model.as_mut(), donor, &job.prompt);
+            self.slots[index].session = Some(session);
+            return forked;
+        }
         session.sync(self.model.as_mut(), &job.prompt)
+    }
+
+    /// Begins a job, or first brings back what the disk has of its prompt.
+    fn begin_or_restore(&mut self, slot: usize, job: Box<Job>, sink: Sink, n_reused: usize) {
+        let at = &mut self.slots[slot];
+        if let (Some(keeper), Some(session)) = (&self.keeper, &mut at.session) {
+            at.saving.begin(&keeper.disk, &job.prompt, session.n_stored());
+            let hit = keeper.find(&job.prompt, n_reused).filter(|_| !job.prompt_logprobs);
+            if let Some(hit) = hit {
+                let restore = Restore::start(hit, self.model.as_mut(), session);
+                at.restoring = Some(Restoring { job, sink, restore, n_tries_left: RESTORE_TRIES });
+                return;
+            }
+        }
+        self.begin(slot, *job, sink, n_reused);
+    }
+
+    /// Puts what has come from the disk into its slots, and begins the jobs whose prefix is there.
+    fn restore(&mut self) {
+        for i in 0..self.slots.len() {
+            let Slot { session: Some(session), restoring: Some(restoring), .. } =
+                &mut self.slots[i]
+            else {
+                continue;
+            };
+            let restored = restoring.restore.go_on(self.model.as_mut(), session, RESTORE_TIME);
+            if restored == Restored::Waiting {
+                continue;
+            }
+            // The store has put aside what was damaged and may have a shorter prefix.
+            if let (Restored::Failed, Some(keeper), 1..) =
+                (restored, &self.keeper, restoring.n_tries_left)
+                && let Some(hit) = keeper.find(&restoring.job.prompt, session.n_evaluated())
+            {
+                restoring.n_tries_left -= 1;
+                restoring.restore = Restore::start(hit, self.model.as_mut(), session);
+                continue;
+            }
+            // What has not come is run.
+            let n_reused = session.n_evaluated();
+            let Some(Restoring { job, sink, .. }) = self.slots[i].restoring.take() else {
+                continue;
+            };
+            self.begin(i, *job, sink, n_reused);
+        }
+    }
+
+    fn cancel_restoring(&mut self, slot: usize) {
+        let Some(Restoring { mut sink, .. }) = self.slots[slot].restoring.take() else { return };
+        self.totals.cancelled += 1;
+        self.done();
+        let (reason, statistics) = (StopReason::Cancelled, Statistics::default());
+        sink(Update::Finished { reason, statistics });
+    }
+
+    /// Saves what is left, and waits for the disk where it is behind.
+    fn save_everything(&mut self) {
+        loop {
+            while self.save_next() {}
+            let Some(keeper) = &mut self.keeper else { return };
+            let was_behind = keeper.is_paused();
+            keeper.wait_for_disk();
+            if !was_behind {
+                return;
+            }
+        }
+    }
+
+    /// Saves a slot's conversation before it gives way, as far as that takes no time that a job
+    /// would feel.
+    fn save_before_loss(&mut self, slot: usize, prompt: &[u32]) {
+        let until = Instant::now() + SAVE_TIME;
+        let Some(keeper) = &mut self.keeper else { return };
+        let Slot { session: Some(session), saving, .. } = &mut self.slots[slot] else { return };
+        if !saving.would_lose(session.n_common(prompt)) {
+            return;
+        }
+        while !keeper.is_paused() && keeper.has_work(saving, session) && Instant::now() < until {
+            keeper.save_one(self.model.as_mut(), session, saving);
+        }
+    }
+
+    /// Saves a little of what is to be saved, while others wait.
+    fn save(&mut self) {
+        while self.keeper.as_ref().is_some_and(Keeper::has_credit) && self.save_next() {}
+    }
+
+    /// Saves one piece of a slot, if there is any to save now.
+    fn save_next(&mut self) -> bool {
+        let Some(keeper) = &mut self.keeper else { return false };
+        if keeper.is_paused() {
+            return false;
+        }
+        for Slot { session, saving, .. } in &mut self.slots {
+            if let Some(session) = session.as_ref().filter(|it| keeper.has_work(saving, it)) {
+                keeper.save_one(self.model.as_mut(), session, saving);
+                return true;
+            }
+        }
+        false
     }
 
     fn begin(&mut self, slot: usize, job: Job, sink: Sink, n_reused: usize) {
@@ -291,6 +473,9 @@ impl EngineThread {
         let seconds = start.elapsed().as_secs_f64();
         self.totals.steps += 1;
         self.totals.busy_seconds += seconds;
+        if let Some(keeper) = &mut self.keeper {
+            keeper.earn(seconds);
+        }
         let n_prefill: usize = parts
             .iter()
             .filter(|part| self.slots[part.slot].is_prefilling())
@@ -410,6 +595,7 @@ impl EngineThread {
         let slot = &mut self.slots[slot];
         let answer = slot.answer.take()?;
         (slot.n_reused, slot.n_generated) = (answer.n_reused, answer.n_generated);
+        slot.saving.end(slot.session.as_ref().map_or(0, Session::n_evaluated));
         self.done();
         Some(answer)
     }
@@ -434,6 +620,7 @@ impl EngineThread {
         if let Some(session) = self.slots[slot].session.take() {
             session.close(self.model.as_mut());
         }
+        self.slots[slot].saving.clear();
         self.fail(slot, error);
     }
 

@@ -36,6 +36,29 @@ impl SmallModel {
         Self { metadata }
     }
 
+    /// KV of the published model's shape, behind weights that are next to nothing.
+    pub(crate) fn flash_shaped() -> Self {
+        let mut model = Self::new();
+        let ratios: Vec<u32> =
+            Geometry::flash().compress_ratios.iter().map(|r| *r as u32).collect();
+        let n_layers = ratios.len();
+        for (key, size) in [
+            ("block_count", n_layers as u32),
+            ("attention.key_length", 512),
+            ("attention.value_length", 512),
+            ("rope.dimension_count", 64),
+            ("attention.sliding_window", 128),
+            ("attention.indexer.key_length", 128),
+            ("attention.indexer.top_k", 512),
+            ("rope.scaling.original_context_length", 65_536),
+        ] {
+            model.set(&format!("deepseek4.{key}"), Value::U32(size));
+        }
+        model.set("deepseek4.attention.compress_ratios", Value::from(ratios));
+        model.set("deepseek4.swiglu_clamp_exp", Value::from(vec![10.0_f32; n_layers]));
+        model
+    }
+
     pub(crate) fn set(&mut self, key: &str, value: Value) {
         let pair = self.metadata.iter_mut().find(|(name, _)| name == key);
         pair.unwrap_or_else(|| panic!("no {key}")).1 = value;
@@ -48,11 +71,11 @@ impl SmallModel {
     /// Writes the file and maps it; without tensors if the metadata describes no model.
     pub(crate) fn write(self) -> MappedFile {
         let mut builder = WriterBuilder::new();
-        for (key, value) in self.metadata {
-            builder.metadata(&key, value).expect("keys differ");
+        for (key, value) in &self.metadata {
+            builder.metadata(key, value.clone()).expect("keys differ");
         }
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-        let specs = tensor_specs(&small_geometry());
+        let specs = tensor_specs(&read_geometry(self.metadata).unwrap_or_else(small_geometry));
         let tensors: Vec<Tensor> = specs.iter().map(|spec| tensor(&mut rng, spec)).collect();
         for tensor in &tensors {
             builder.tensor(&tensor.name, &tensor.dims, tensor.kind).expect("tensors are sound");
@@ -69,14 +92,18 @@ impl SmallModel {
 }
 
 fn small_geometry() -> Geometry {
+    read_geometry(SmallModel::new().metadata).expect("the geometry fits together")
+}
+
+/// What the metadata says, if it describes a model.
+fn read_geometry(metadata: Vec<(String, Value)>) -> Option<Geometry> {
     let mut builder = WriterBuilder::new();
-    builder.metadata("general.architecture", "deepseek4").expect("the first key");
-    for (key, value) in geometry() {
-        builder.metadata(&format!("deepseek4.{key}"), value).expect("keys differ");
+    for (key, value) in metadata {
+        builder.metadata(&key, value).expect("keys differ");
     }
     let bytes = builder.begin(Vec::new()).and_then(gguf::Writer::finish).expect("a small header");
     let header = gguf::Header::parse(&bytes).expect("what was written can be read");
-    Geometry::from_metadata(&header.metadata).expect("the geometry fits together")
+    Geometry::from_metadata(&header.metadata).ok()
 }
 
 /// Three layers, one of each kind; the window slides within a few dozen tokens.

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
-use super::{Counters, Directory};
-use crate::eviction::next_victim;
+use super::{Counters, Directory, State};
+use crate::eviction::{next_unusable, next_victim};
 use crate::format::{Encoded, Name};
 use crate::usage::{self, Usage};
 use crate::{BlockId, Lock, ReadError, SaveError, Unsynced};
@@ -14,6 +15,9 @@ use crate::{BlockId, Lock, ReadError, SaveError, Unsynced};
 /// A holder of the lock writes a few dozen megabytes. Who waits longer has met a process that hangs.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
+/// From so many files on they are written and synced by several threads.
+const MANY_FILES: usize = 8;
+const N_WRITERS: usize = 4;
 /// Damaged files are kept for whoever wants to know why; this many are enough.
 const MAX_DAMAGED: usize = 16;
 
@@ -126,16 +130,7 @@ impl Directory {
     }
 
     fn write_and_rename(&self, entries: &[&Encoded]) -> Result<(), SaveError> {
-        let mut unsynced = Vec::with_capacity(entries.len());
-        for encoded in entries {
-            let path = self.paths.temporary(encoded.entry.name());
-            let written = self.io.write(&path, &[&encoded.header, &encoded.payload]);
-            unsynced.push(written.map_err(|error| failed(&path, error))?);
-        }
-        for (file, encoded) in unsynced.into_iter().zip(entries) {
-            let sync = file.sync();
-            sync.map_err(|error| failed(&self.paths.temporary(encoded.entry.name()), error))?;
-        }
+        self.write_and_sync_all(entries)?;
         for encoded in entries {
             let name = encoded.entry.name();
             let path = self.paths.entry(name);
@@ -149,6 +144,29 @@ impl Directory {
             return Ok(());
         }
         self.io.sync_dir(&self.paths.entries).map_err(|error| failed(&self.paths.entries, error))
+    }
+
+    /// Each sync waits for the disk's journal, which takes several at once.
+    fn write_and_sync_all(&self, entries: &[&Encoded]) -> Result<(), SaveError> {
+        if entries.len() < MANY_FILES {
+            return self.write_and_sync(entries);
+        }
+        std::thread::scope(|scope| {
+            let parts = entries.chunks(entries.len().div_ceil(N_WRITERS));
+            let writers: Vec<_> =
+                parts.map(|part| scope.spawn(|| self.write_and_sync(part))).collect();
+            let done = writers.into_iter().map(|writer| writer.join().expect("it does not panic"));
+            done.collect()
+        })
+    }
+
+    fn write_and_sync(&self, entries: &[&Encoded]) -> Result<(), SaveError> {
+        for encoded in entries {
+            let path = self.paths.temporary(encoded.entry.name());
+            let written = self.io.write(&path, &[&encoded.header, &encoded.payload]);
+            written.and_then(Unsynced::sync).map_err(|error| failed(&path, error))?;
+        }
+        Ok(())
     }
 
     /// Evicts until so many more bytes fit the budget.
@@ -175,25 +193,59 @@ impl Directory {
             }
             let victim = next_victim(&state.index, self.io.now());
             let Some(names) = victim else { return Err(SaveError::NoRoom { bytes: n_bytes }) };
-            let before = state.index.bytes();
-            // Out of the index first, so that nobody can pin them any more.
-            for &name in &names {
-                state.index.hide(name);
-            }
-            Counters::add(&self.counters.evicted_bytes, before - state.index.bytes());
-            drop(state);
-            Counters::add(&self.counters.evicted_entries, names.len() as u64);
-            for (n_removed, &name) in names.iter().enumerate() {
-                if let Err(error) = remove(self, &self.paths.entry(name)) {
-                    // They are still there, and are counted again before the next decision.
-                    let mut state = self.state();
-                    names[n_removed..].iter().for_each(|&name| state.index.unhide(name));
-                    state.generation = None;
-                    return Err(error);
-                }
-                self.state().index.unhide(name);
-            }
+            self.remove_all(state, &names)?;
         }
+    }
+
+    /// Removes entries, in this order.
+    fn remove_all(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        names: &[Name],
+    ) -> Result<(), SaveError> {
+        let before = state.index.bytes();
+        // Out of the index first, so that nobody can pin them any more.
+        for &name in names {
+            state.index.hide(name);
+        }
+        Counters::add(&self.counters.evicted_bytes, before - state.index.bytes());
+        drop(state);
+        Counters::add(&self.counters.evicted_entries, names.len() as u64);
+        for (n_removed, &name) in names.iter().enumerate() {
+            if let Err(error) = remove(self, &self.paths.entry(name)) {
+                // They are still there, and are counted again before the next decision.
+                let mut state = self.state();
+                for &name in &names[n_removed..] {
+                    state.index.unhide(name);
+                }
+                state.generation = None;
+                return Err(error);
+            }
+            self.state().index.unhide(name);
+        }
+        Ok(())
+    }
+
+    /// Removes damaged files, what cannot be restored, and then what is worth least, until at most
+    /// `keep_bytes` are left.
+    ///
+    /// # Errors
+    /// If not everything can be removed, or another process holds the lock for too long.
+    pub fn prune(&self, keep_bytes: u64) -> Result<(), SaveError> {
+        self.locked(|| {
+            loop {
+                let mut state = self.state();
+                let Some((name, _)) = state.damaged.pop() else { break };
+                drop(state);
+                remove(self, &self.paths.damaged(name))?;
+            }
+            loop {
+                let state = self.state();
+                let Some(names) = next_unusable(&state.index) else { break };
+                self.remove_all(state, &names)?;
+            }
+            self.evict(0, |state_bytes| state_bytes <= keep_bytes)
+        })
     }
 
     /// Moves damaged files out of the way, if they are damaged still.

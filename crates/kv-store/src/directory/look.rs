@@ -81,7 +81,7 @@ impl Directory {
         }
     }
 
-    fn read_header(&self, name: Name) -> Result<Entry, ReadError> {
+    pub(super) fn read_header(&self, name: Name) -> Result<Entry, ReadError> {
         let path = self.paths.entry(name);
         let read = self.io.read(&path, MAX_HEADER_BYTES as u64);
         let (bytes, length) =
@@ -162,10 +162,16 @@ impl Directory {
         read
     }
 
-    pub(super) fn read_whole(&self, name: Name) -> Result<(Entry, Vec<u8>), ReadError> {
+    /// The bytes of an entry's file, whatever they are.
+    pub(crate) fn read_bytes(&self, name: Name) -> Result<Vec<u8>, ReadError> {
         let path = self.paths.entry(name);
         let read = self.io.read(&path, MAX_FILE_BYTES + 1);
-        let (bytes, _) = read.map_err(|source| ReadError::Io { path: path.clone(), source })?;
+        read.map(|(bytes, _)| bytes).map_err(|source| ReadError::Io { path, source })
+    }
+
+    pub(super) fn read_whole(&self, name: Name) -> Result<(Entry, Vec<u8>), ReadError> {
+        let bytes = self.read_bytes(name)?;
+        let path = self.paths.entry(name);
         let parsed = Entry::parse_file(bytes);
         let named = parsed.and_then(|(entry, payload)| Ok((named(entry, name)?, payload)));
         named.map_err(|source| ReadError::Invalid { path, source })
@@ -173,7 +179,7 @@ impl Directory {
 
     /// An entry could not be read. Gone is gone; anything else is hidden, and moved aside by the
     /// next one who holds the lock.
-    fn forget(&self, name: Name, error: &ReadError) {
+    pub(super) fn forget(&self, name: Name, error: &ReadError) {
         let mut state = self.state();
         match error {
             ReadError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
@@ -203,9 +209,9 @@ impl Directory {
         self.state().index.contains(name)
     }
 
-    /// Notes that a frontier was restored.
-    pub(crate) fn touch(&self, id: BlockId) {
-        let usage = Usage { hits: 1, last_used: self.io.now() };
+    /// Notes that a frontier was restored, or came from elsewhere, which is no hit.
+    pub(crate) fn touch(&self, id: BlockId, hits: u32) {
+        let usage = Usage { hits, last_used: self.io.now() };
         let mut state = self.state();
         state.index.touch(id, usage);
         state.unlogged.push((id, usage));

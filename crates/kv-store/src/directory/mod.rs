@@ -156,6 +156,10 @@ impl Directory {
         &*self.io
     }
 
+    pub(crate) fn entry_path(&self, name: Name) -> PathBuf {
+        self.paths.entry(name)
+    }
+
     pub(crate) fn options(&self) -> &DirectoryOptions {
         &self.options
     }

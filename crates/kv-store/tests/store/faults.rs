@@ -8,13 +8,14 @@ use crate::conversation::{BLOCK_TOKENS, SMALL, options, tokens};
 use crate::damage::open;
 use crate::disk::{Disk, Fault};
 
-/// Conversations that grow turn by turn and share beginnings.
+/// Conversations that grow turn by turn and share beginnings. One turn is long enough for several
+/// threads to write it.
 fn turns() -> Vec<Vec<u32>> {
     let of = |seed, n_shared, lengths: &[usize]| {
         let turns: Vec<_> = lengths.iter().map(|&n| tokens(seed, n_shared, n)).collect();
         turns
     };
-    [of(100, 2, &[2, 3, 5]), of(5000, 2, &[4]), of(9000, 0, &[1, 3])].concat()
+    [of(100, 2, &[2, 3, 5, 14]), of(5000, 2, &[4]), of(9000, 0, &[1, 3])].concat()
 }
 
 /// Saves and restores all, whatever fails, and returns what was reported saved. A disk that says it
@@ -56,18 +57,20 @@ fn n_operations() -> usize {
 fn every_operation_may_fail() {
     let n_operations = n_operations();
     assert!(n_operations > 120, "{n_operations} operations");
+    let mut kinds = [ErrorKind::Other, ErrorKind::StorageFull, ErrorKind::NotFound];
     for n in 0..n_operations {
-        for kind in [ErrorKind::Other, ErrorKind::StorageFull, ErrorKind::NotFound] {
-            for fault in [Fault::Once(n), Fault::After(n), Fault::From(n)] {
-                let disk = Disk::default();
-                disk.set_fault(Some((fault, kind)));
-                let store =
-                    Store::open_with(disk.io(), Path::new("kv"), Fingerprint([1; 32]), &options());
-                let saved = store.map_or_else(|_| Vec::new(), |store| work(&store));
-                disk.set_fault(None);
-                check_left(&disk, &saved, &format!("{fault:?} {kind}"));
-            }
+        let faults = [Fault::Once(n), Fault::After(n), Fault::From(n)];
+        for (fault, kind) in faults.into_iter().zip(kinds) {
+            let disk = Disk::default();
+            disk.set_fault(Some((fault, kind)));
+            let store =
+                Store::open_with(disk.io(), Path::new("kv"), Fingerprint([1; 32]), &options());
+            let saved = store.map_or_else(|_| Vec::new(), |store| work(&store));
+            disk.set_fault(None);
+            check_left(&disk, &saved, &format!("{fault:?} {kind}"));
         }
+        // Each kind with each fault, and every operation with three of the nine.
+        kinds.rotate_left(1);
     }
 }
 
@@ -129,6 +132,11 @@ fn a_read_only_directory_is_read() {
     assert!(matches!(refused, Err(SaveError::ReadOnly)), "{refused:?}");
     store.flush();
     assert_eq!((store.stats().dropped_saves, store.stats().failed_saves), (1, 0));
+    // What is damaged cannot be moved aside, and is not tried again and again all the same.
+    let paths = disk.paths();
+    let block = paths.iter().find(|path| path.extension().is_some_and(|part| part == "block"));
+    disk.edit(block.expect("a block"), |bytes| *bytes.last_mut().expect("a payload") ^= 1);
+    assert_eq!(SMALL.restore(&store, turn), 0);
     let empty = Disk::default();
     empty.set_read_only();
     let error = Store::open_with(empty.io(), Path::new("kv"), Fingerprint([1; 32]), &options());

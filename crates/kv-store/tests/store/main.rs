@@ -9,3 +9,4 @@ mod disk;
 mod faults;
 mod processes;
 mod saving;
+mod transfer;

@@ -10,15 +10,18 @@ use std::time::{Duration, Instant};
 use kv_store::{Fingerprint, Options, Store};
 
 use crate::conversation::{BLOCK_TOKENS, SMALL, Sizes, options, tokens};
+use crate::disk::Disk;
 
 const FP: Fingerprint = Fingerprint([1; 32]);
 const CHILD: &str = "IRONSTAR_KV_STORE_CHILD";
 /// How often processes are killed; the full number is 500.
 const KILLS: &str = "IRONSTAR_KV_STORE_KILLS";
+/// A folder on a file system that may be filled.
+const SMALL_FILE_SYSTEM: &str = "IRONSTAR_KV_STORE_SMALL_FILE_SYSTEM";
 const DEFAULT_KILLS: usize = 16;
 /// Large enough that a kill meets files that are half written.
 const SIZES: Sizes = Sizes { block: 150_000, frontier: 200_000 };
-const MAX_BLOCKS: usize = 6;
+const MAX_BLOCKS: usize = 11;
 
 #[expect(clippy::disallowed_methods, reason = "a switch of the test run, not of the program")]
 fn variable(name: &str) -> Option<String> {
@@ -174,6 +177,25 @@ fn two_processes_share_what_they_save() {
     SMALL.save_now(&one, &tokens[..8]).expect("saved");
 }
 
+/// Each evicts what the other one wrote, though it has not looked at it.
+#[test]
+fn a_budget_holds_for_all_processes_together() {
+    const BUDGET: u64 = 4_000;
+    let disk = Disk::default();
+    let options = Options { budget_bytes: BUDGET, ..options() };
+    let open = || Store::open_with(disk.io(), Path::new("kv"), FP, &options).expect("a store");
+    let stores = [open(), open(), open()];
+    for n in 0..30 {
+        disk.set_now(1000 * u64::from(n));
+        SMALL.save_now(&stores[n as usize % 3], &conversation(n, 3)).expect("saved");
+        assert!(disk.bytes() > BUDGET / 2 || n < 5, "{} bytes after {n}", disk.bytes());
+    }
+    assert!(disk.peak_bytes() <= BUDGET, "{} bytes at most", disk.peak_bytes());
+    for store in &stores {
+        assert_eq!(SMALL.restore(store, &conversation(29, 3)), 3 * BLOCK_TOKENS);
+    }
+}
+
 /// Both write as fast as they can into a directory that is always full, and read what they find.
 #[test]
 fn two_processes_keep_one_budget() {
@@ -212,6 +234,37 @@ fn two_processes_keep_one_budget() {
     });
     assert!(largest > BUDGET / 2, "{largest} bytes at most");
     assert!(largest <= BUDGET, "{largest} bytes at most");
+}
+
+/// A real file system that fills up: one of 20 MB, say, made for the test.
+#[test]
+fn a_small_file_system_that_fills_up() {
+    let Some(dir) = variable(SMALL_FILE_SYSTEM) else {
+        say(&format!("skipped: {SMALL_FILE_SYSTEM} names no folder on a small file system"));
+        return;
+    };
+    let dir = Path::new(&dir).join("kv");
+    let store = Store::open(&dir, FP, &options()).expect("a store");
+    let (mut n_saved, mut n_failed) = (0, 0);
+    for seed in 0..200 {
+        let tokens = conversation(seed, MAX_BLOCKS);
+        if SIZES.save_now(&store, &tokens).is_ok() {
+            n_saved += 1;
+            assert_eq!(SIZES.restore(&store, &tokens), tokens.len());
+        } else {
+            n_failed += 1;
+        }
+    }
+    let stats = store.stats();
+    assert!(stats.evicted_entries > 0, "the file system is too large: {stats:?}");
+    assert_eq!(stats.bytes, bytes_in(&dir));
+    drop(store);
+    let left = (0..200).filter(|&seed| {
+        let store = Store::open(&dir, FP, &options()).expect("a store");
+        let tokens = conversation(seed, MAX_BLOCKS);
+        SIZES.restore(&store, &tokens) == tokens.len()
+    });
+    say(&format!("{n_saved} saved, {n_failed} failed, {} left: {stats:?}", left.count()));
 }
 
 /// A file that is renamed while the folders are read may be counted twice, never missed: so it is
