@@ -32,7 +32,7 @@ pub use grammar::{
 };
 pub use parse::{Output, OutputStart, ToolCall, parse_text, parse_tokens};
 pub use prepare::prepare_request;
-pub use prompt::{Exchange, Prompt, Segment, render, render_chat, render_dialogue};
+pub use prompt::{Exchange, KnownTurn, Prompt, Segment, render, render_chat, render_dialogue};
 pub use request::{
     Api, RenderedRequest, Sampling, convert_request, convert_value, render_converted,
     render_request,

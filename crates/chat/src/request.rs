@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::prepare::prepare_request;
 use crate::prompt::{Prompt, render};
 use crate::tokenizer::Tokenizer;
+use crate::wishes::convert_with_rules;
 
 /// A chat API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,10 +118,11 @@ pub fn convert_request(api: Api, body: &[u8]) -> Result<ConversationRequest> {
         body.map_err(|source| Error::ParseRequest { api, field: ".".to_owned(), source })?;
     prepare_request(api, &mut body);
     match api {
-        Api::Chat => convert_value::<ChatCompletionRequest>(api, body),
-        Api::Messages => convert_value::<MessagesRequest>(api, body),
-        Api::Responses => convert_value::<ResponsesRequest>(api, body),
+        Api::Chat => convert_with_rules::<ChatCompletionRequest>(api, body),
+        Api::Messages => convert_with_rules::<MessagesRequest>(api, body),
+        Api::Responses => convert_with_rules::<ResponsesRequest>(api, body),
     }
+    .map(|(request, _)| request)
 }
 
 /// Renders a converted request.
