@@ -16,9 +16,9 @@ pub(crate) const GROUP_BLOCKS: usize = 16;
 pub(crate) const GROUP_LEN: usize = BLOCK_LEN * GROUP_BLOCKS;
 
 /// Below this largest magnitude a block is rounded to zeros: its scale would be no normal number.
-const MIN_MAGNITUDE: f32 = 1e-30;
+pub(crate) const MIN_MAGNITUDE: f32 = 1e-30;
 /// Adding it to a small number leaves the number, rounded to even, in the low bits.
-const ROUND: f32 = 12_582_912.0;
+pub(crate) const ROUND: f32 = 12_582_912.0;
 
 /// Where block `b` of a group lies among its codes, in blocks.
 pub(crate) const fn slot(b: usize) -> usize {
@@ -86,8 +86,8 @@ impl Quantized {
 per_isa! {
     /// Rounds a row: `scale = max|x| / 127` per block, codes to nearest, ties to even.
     ///
-    /// A NaN makes its block's scale NaN.
-    fn quantize_row(x: &[f32], groups: &mut [Group]) {
+    /// A NaN makes its block's scale NaN. [`crate::dot::quantize_row`] has faster ones.
+    fn quantize_row_portably(x: &[f32], groups: &mut [Group]) {
         assert_eq!(groups.len(), x.len().div_ceil(GROUP_LEN));
         for (x, group) in x.chunks(GROUP_LEN).zip(groups) {
             if x.len() < GROUP_LEN {

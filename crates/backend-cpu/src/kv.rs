@@ -273,7 +273,7 @@ pub(crate) fn index_select(
         cpu.pool.for_each(cpu.workers, items, |worker, (row, visible, mut choice)| {
             let Worker { query, scores, ranked, .. } = worker;
             prepare(query, row);
-            scores.resize(scores.len().max(visible), 0.0);
+            make_room(scores, ranked, keys);
             let (queries, head_weights) = queries_of(row);
             let scorer = Scorer { isa, query, queries, head_weights, keys };
             scorer.score(0, &mut scores[..visible]);
@@ -284,13 +284,21 @@ pub(crate) fn index_select(
     let IndexScratch { query, scores, ranked } = shared;
     for (row, visible, mut choice) in items {
         prepare(query, row);
-        scores.resize(scores.len().max(visible), 0.0);
+        make_room(scores, ranked, keys);
         let (queries, head_weights) = queries_of(row);
         let scorer = Scorer { isa, query, queries, head_weights, keys };
         let chunks = scores[..visible].chunks_mut(KEYS_PER_CHUNK).enumerate();
         cpu.pool.for_each(cpu.workers, chunks, |_, (i, out)| scorer.score(i * KEYS_PER_CHUNK, out));
         choose_best(&scores[..visible], ranked, &mut choice);
     }
+}
+
+/// Room for the scores of as many keys as there will ever be, so that a longer context does not
+/// allocate.
+fn make_room(scores: &mut Vec<f32>, ranked: &mut Vec<u64>, keys: &KvRows) {
+    scores.resize(scores.len().max(keys.capacity()), 0.0);
+    ranked.clear();
+    ranked.reserve(keys.capacity());
 }
 
 /// The choice where there are no more rows than may be read.

@@ -3,10 +3,10 @@
 //! Threads share the rows of weights: a chunk of rows is one item of work, multiplied with all
 //! columns at once. Activations are rounded once per input, token by token.
 
-use crate::activation::{Group, Quantized, quantize_row};
+use crate::activation::{Group, Quantized};
 use crate::dot::{
-    self, FloatFormat, FloatScratch, IntegerFormat, MAX_COLUMNS, PACKED_COLUMNS, Packed,
-    PartialSums,
+    self, FloatFormat, FloatScratch, IntegerFormat, MAX_COLUMNS, PACKED_COLUMNS, Packed, Registers,
+    quantize_row,
 };
 use crate::isa::Available;
 use crate::memory::{Matrix, TokenIds};
@@ -16,8 +16,8 @@ use crate::weight::{Format, Weight};
 
 /// Columns from which it is worth packing rows.
 const MANY_COLUMNS: usize = 4;
-/// Rows that are packed together: they stay in a core's own cache.
-const PACKED_ROWS: usize = 64;
+/// Rows that are packed together: they stay in a core's own cache, with some columns beside them.
+const PACKED_ROWS: usize = 128;
 /// Columns that meet float rows together, once decoded.
 const FLOAT_COLUMNS: usize = 32;
 /// Chunks of rows are multiples of this many.
@@ -45,7 +45,7 @@ pub(crate) fn chunk_rows(
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     packed: Packed,
-    sums: PartialSums,
+    sums: Registers,
     floats: FloatScratch,
     /// `[columns, rows]` of one call.
     out: Vec<f32>,
@@ -70,26 +70,30 @@ impl IntegerRows<'_> {
         column: impl Fn(usize) -> &'x [Group],
         mut emit: impl FnMut(usize, usize, &[f32]),
     ) {
-        if n_columns >= MANY_COLUMNS && dot::has_packed(isa) {
+        if n_columns >= MANY_COLUMNS {
             let chunks = self.bytes.chunks(PACKED_ROWS * self.row_bytes).enumerate();
             for (i, bytes) in chunks {
                 let Scratch { packed, sums, out, .. } = scratch;
                 dot::pack(isa, self.format, bytes, self.row_bytes, packed);
                 let n_rows = bytes.len() / self.row_bytes;
                 out.resize(out.len().max(PACKED_COLUMNS * n_rows), 0.0);
-                for_column_blocks::<_, PACKED_COLUMNS>(n_columns, &column, |first, columns| {
-                    let out = &mut out[..columns.len() * n_rows];
-                    dot::dot_packed(isa, packed, sums, columns, out);
-                    for (c, out) in out.chunks_exact(n_rows).enumerate() {
-                        emit(first + c, i * PACKED_ROWS, out);
-                    }
-                });
+                for_column_blocks::<_, PACKED_COLUMNS>(
+                    n_columns,
+                    &column,
+                    |first, columns, next| {
+                        let out = &mut out[..columns.len() * n_rows];
+                        dot::dot_packed(isa, packed, sums, columns, next, out);
+                        for (c, out) in out.chunks_exact(n_rows).enumerate() {
+                            emit(first + c, i * PACKED_ROWS, out);
+                        }
+                    },
+                );
             }
             return;
         }
         let n_rows = self.bytes.len() / self.row_bytes;
         scratch.out.resize(scratch.out.len().max(MAX_COLUMNS * n_rows), 0.0);
-        for_column_blocks::<_, MAX_COLUMNS>(n_columns, &column, |first, columns| {
+        for_column_blocks::<_, MAX_COLUMNS>(n_columns, &column, |first, columns, _| {
             let out = &mut scratch.out[..columns.len() * n_rows];
             dot::dot_integer(isa, self.format, self.bytes, self.row_bytes, columns, out);
             for (c, out) in out.chunks_exact(n_rows).enumerate() {
@@ -122,7 +126,7 @@ impl FloatRows<'_> {
                 let Scratch { floats, out, .. } = scratch;
                 let n_rows = bytes.len() / self.row_bytes;
                 out.resize(out.len().max(FLOAT_COLUMNS * n_rows), 0.0);
-                for_column_blocks::<_, FLOAT_COLUMNS>(n_columns, &column, |first, columns| {
+                for_column_blocks::<_, FLOAT_COLUMNS>(n_columns, &column, |first, columns, _| {
                     let out = &mut out[..columns.len() * n_rows];
                     dot::dot_floats(isa, self.format, bytes, self.row_bytes, floats, columns, out);
                     for (c, out) in out.chunks_exact(n_rows).enumerate() {
@@ -134,7 +138,7 @@ impl FloatRows<'_> {
         }
         let n_rows = self.bytes.len() / self.row_bytes;
         scratch.out.resize(scratch.out.len().max(MAX_COLUMNS * n_rows), 0.0);
-        for_column_blocks::<_, MAX_COLUMNS>(n_columns, &column, |first, columns| {
+        for_column_blocks::<_, MAX_COLUMNS>(n_columns, &column, |first, columns, _| {
             let out = &mut scratch.out[..columns.len() * n_rows];
             dot::dot_float(isa, self.format, self.bytes, self.row_bytes, columns, out);
             for (c, out) in out.chunks_exact(n_rows).enumerate() {
@@ -144,18 +148,25 @@ impl FloatRows<'_> {
     }
 }
 
-/// Calls `each` with a first column and up to `N` columns from there, about equally many each time.
+/// Calls `each` with a first column, up to `N` columns from there, about equally many each time, and
+/// those that come next.
 fn for_column_blocks<'x, X: 'x, const N: usize>(
     n_columns: usize,
     column: &impl Fn(usize) -> &'x [X],
-    mut each: impl FnMut(usize, &[&'x [X]]),
+    mut each: impl FnMut(usize, &[&'x [X]], &[&'x [X]]),
 ) {
     let n_blocks = n_columns.div_ceil(N);
-    for block in 0..n_blocks {
-        let first = block * n_columns / n_blocks;
-        let n = (block + 1) * n_columns / n_blocks - first;
-        let columns: [&[X]; N] = std::array::from_fn(|c| column(first + c.min(n - 1)));
-        each(first, &columns[..n]);
+    let first_of = |block: usize| block * n_columns / n_blocks;
+    let block = |block: usize| -> ([&'x [X]; N], usize) {
+        let first = first_of(block);
+        let n = first_of(block + 1) - first;
+        (std::array::from_fn(|c| column(first + c.min(n - 1))), n)
+    };
+    let (mut columns, mut n) = block(0);
+    for i in 0..n_blocks {
+        let (next, n_next) = if i + 1 < n_blocks { block(i + 1) } else { (columns, 0) };
+        each(first_of(i), &columns[..n], &next[..n_next]);
+        (columns, n) = (next, n_next);
     }
 }
 

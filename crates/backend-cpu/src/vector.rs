@@ -205,7 +205,13 @@ pub(crate) fn add_weighted_rows(
     }
 }
 
+/// Most rows that [`add_weighted_rows`] takes at once.
+pub(crate) const MAX_WEIGHTED_ROWS: usize = 64;
+
 /// Tiles of `HEADS` heads and `TILE` channels, whose sums stay in registers.
+///
+/// A tile's channels are copied out of the rows first: rows are a power of two apart, and would
+/// meet in the same few lines of the nearest cache.
 #[expect(clippy::inline_always, reason = "it takes the instruction set of the function around it")]
 #[inline(always)]
 fn weighted_rows<const HEADS: usize, const TILE: usize>(
@@ -219,7 +225,12 @@ fn weighted_rows<const HEADS: usize, const TILE: usize>(
     let n_rows = rows.len() / dim;
     let weights = &weights[..n_heads * stride];
     let (tiled_heads, tiled_dim) = (n_heads / HEADS * HEADS, dim / TILE * TILE);
+    let mut near = [[0.0_f32; TILE]; MAX_WEIGHTED_ROWS];
+    let near = &mut near[..n_rows];
     for first in (0..tiled_dim).step_by(TILE) {
+        for (near, row) in near.iter_mut().zip(rows.chunks_exact(dim)) {
+            near.copy_from_slice(&row[first..][..TILE]);
+        }
         let heads = out.chunks_exact_mut(HEADS * dim).zip(weights.chunks_exact(HEADS * stride));
         for (out, weights) in heads {
             let weights: [&[f32]; HEADS] =
@@ -228,8 +239,7 @@ fn weighted_rows<const HEADS: usize, const TILE: usize>(
             for h in 0..HEADS {
                 sums[h].copy_from_slice(&out[h * dim + first..][..TILE]);
             }
-            for (r, row) in rows.chunks_exact(dim).enumerate() {
-                let row: &[f32; TILE] = row[first..].first_chunk().expect("a tile");
+            for (r, row) in near.iter().enumerate() {
                 for h in 0..HEADS {
                     let weight = weights[h][r];
                     for i in 0..TILE {

@@ -369,10 +369,14 @@ pub(crate) fn thread_count(text: &str) -> Result<usize, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
+#[path = "../tests/commands/fences.rs"]
+mod fences;
 
-    use super::{Cli, bytes};
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::{Cli, bytes, fences};
 
     #[test]
     fn bytes_have_units() {
@@ -387,5 +391,24 @@ mod tests {
     #[test]
     fn flags_do_not_contradict_each_other() {
         Cli::command().debug_assert();
+    }
+
+    /// Those that no test can run are at least understood.
+    #[test]
+    fn commands_in_documents_are_understood() {
+        let (mut n_calls, mut n_parsed_only) = (0, 0);
+        for page in fences::pages() {
+            for block in fences::blocks(&page).iter().filter(|block| block.language == "sh") {
+                for words in fences::calls(block) {
+                    let line = std::iter::once("ironstar".to_owned()).chain(words);
+                    let parsed = Cli::try_parse_from(line);
+                    let place = format!("{}:{}", page.display(), block.line);
+                    assert!(parsed.is_ok(), "{place}: {}", parsed.expect_err("it is no call"));
+                    n_calls += 1;
+                }
+                n_parsed_only += usize::from(block.trial == fences::Trial::Parse);
+            }
+        }
+        assert!(n_calls > 30 && n_parsed_only > 0, "{n_calls} calls, {n_parsed_only} blocks");
     }
 }

@@ -15,6 +15,8 @@ use crate::download;
 /// What `-m` calls the built-in model.
 const TINY: &str = "tiny";
 
+const TINY_NAME: &str = "ironstar-tiny";
+
 /// Shown as its path; part of the prompt dialect's search, so it names no checkpoint.
 const TINY_PATH: &str = "ironstar-tiny (built in)";
 
@@ -55,12 +57,15 @@ pub(crate) fn open_or_default(model: Option<&Path>) -> Result<ModelFile> {
     open(Path::new(TINY))
 }
 
-/// What a model is called by servers: its file's name without the ending, or the built-in one's.
+/// What a model is called by servers: its file's name without the ending, its short name, or the
+/// built-in one's.
 pub(crate) fn name(model: Option<&Path>) -> String {
+    let of_file = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     match model {
-        Some(path) if path != Path::new(TINY) => {
-            path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+        Some(path) if path != Path::new(TINY) => of_file(path),
+        None => {
+            download::best_downloaded().map_or(TINY_NAME.to_owned(), |(name, _)| name.to_owned())
         }
-        _ => "ironstar-tiny".to_owned(),
+        Some(_) => TINY_NAME.to_owned(),
     }
 }

@@ -23,8 +23,9 @@ pub struct BenchOptions {
     pub decode_tokens: usize,
     /// The prompt; it is repeated where it is too short. Not empty.
     pub tokens: Vec<u32>,
-    /// Whether KV below the frontier is made up, with no prefill but that of a token.
-    pub made_up: bool,
+    /// If KV below each frontier is made up: the last tokens before it, at least 1, that are
+    /// prefilled all the same.
+    pub made_up: Option<usize>,
 }
 
 /// What a pass measured at one frontier.
@@ -106,8 +107,8 @@ impl Pass<'_> {
     fn frontiers(&mut self, cancel: &CancelToken) -> Result<Vec<Frontier>> {
         let mut frontiers = Vec::new();
         for &context in &self.options.frontiers {
-            if self.options.made_up {
-                self.make_up(context - 1)?;
+            if let Some(n_prefilled) = self.options.made_up {
+                self.make_up(context - n_prefilled.min(context))?;
             }
             let first = self.n_tokens;
             let start = Instant::now();

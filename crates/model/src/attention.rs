@@ -165,19 +165,23 @@ impl<B: Backend> Site<'_, B> {
     /// The products of the sublayer's input, in one call so that a backend reads it once.
     fn project_input(&self, backend: &mut B, act: &mut AttentionActivations<B>, x: &B::Tensor) {
         let w = self.weights;
-        let mut outs = vec![(&mut act.q_low, &w.attn_q_a), (&mut act.kv, &w.attn_kv)];
         let compressor =
             if self.ratio() == OVERLAP_RATIO { &mut act.overlapping } else { &mut act.disjoint };
-        if let (Some(weights), Some(act)) = (&w.compressor, compressor) {
-            outs.push((&mut act.values, &weights.kv));
-            outs.push((&mut act.scores, &weights.gate));
-        }
-        if let (Some(indexer), Some(index)) = (&w.indexer, &mut act.index) {
-            outs.push((&mut index.compressor.values, &indexer.compressor.kv));
-            outs.push((&mut index.compressor.scores, &indexer.compressor.gate));
-            outs.push((&mut index.head_weights, &indexer.proj));
-        }
-        backend.matmuls(&mut outs, x);
+        let queries = (&mut act.q_low, &w.attn_q_a);
+        let keys = (&mut act.kv, &w.attn_kv);
+        let (Some(weights), Some(compressed)) = (&w.compressor, compressor) else {
+            return backend.matmuls(&mut [queries, keys], x);
+        };
+        let values = (&mut compressed.values, &weights.kv);
+        let scores = (&mut compressed.scores, &weights.gate);
+        let (Some(indexer), Some(index)) = (&w.indexer, &mut act.index) else {
+            return backend.matmuls(&mut [queries, keys, values, scores], x);
+        };
+        let index_values = (&mut index.compressor.values, &indexer.compressor.kv);
+        let index_scores = (&mut index.compressor.scores, &indexer.compressor.gate);
+        let head_weights = (&mut index.head_weights, &indexer.proj);
+        let outs = &mut [queries, keys, values, scores, index_values, index_scores, head_weights];
+        backend.matmuls(outs, x);
     }
 
     /// Stores the KV of one run, then attends with its queries.

@@ -275,6 +275,14 @@ impl Rotations {
     }
 }
 
+/// What the host keeps from batch to batch, so that a token allocates nothing.
+#[derive(Default)]
+struct HostBuffers {
+    ids: Vec<u32>,
+    runs: Vec<Run>,
+    logits: Vec<f32>,
+}
+
 /// A model on a backend, with its slots.
 pub struct Model<B: Backend> {
     backend: B,
@@ -284,6 +292,7 @@ pub struct Model<B: Backend> {
     active_bytes: ActiveBytes,
     rotations: Rotations,
     activations: Activations<B>,
+    host: HostBuffers,
     slots: Vec<Option<Slot<B>>>,
 }
 
@@ -316,6 +325,7 @@ impl<B: Backend> Model<B> {
             options,
             weights,
             activations,
+            host: HostBuffers::default(),
             slots: Vec::new(),
         })
     }
@@ -412,33 +422,45 @@ impl<B: Backend> Model<B> {
         Ok(())
     }
 
-    fn runs(&self, batch: &[Extend<'_>]) -> Vec<Run> {
+    fn list_runs(&self, batch: &[Extend<'_>], runs: &mut Vec<Run>) {
+        runs.clear();
         let mut first_row = 0;
-        batch
-            .iter()
-            .map(|extend| {
-                let run = Run {
-                    first_row,
-                    n_rows: extend.tokens.len(),
-                    first_position: self.slot(extend.slot).timeline.n_run(),
-                };
-                first_row += run.n_rows;
-                run
-            })
-            .collect()
+        runs.extend(batch.iter().map(|extend| {
+            let run = Run {
+                first_row,
+                n_rows: extend.tokens.len(),
+                first_position: self.slot(extend.slot).timeline.n_run(),
+            };
+            first_row += run.n_rows;
+            run
+        }));
     }
 
     fn run(
         &mut self,
         batch: &[Extend<'_>],
-        mut observe: Option<Observe<'_, B>>,
+        observe: Option<Observe<'_, B>>,
         on_logits: &mut dyn FnMut(usize, usize, &[f32]),
     ) -> Result<()> {
         self.check(batch)?;
-        let runs = self.runs(batch);
-        let ids: Vec<u32> = batch.iter().flat_map(|extend| extend.tokens).copied().collect();
+        let mut host = std::mem::take(&mut self.host);
+        self.list_runs(batch, &mut host.runs);
+        host.ids.clear();
+        host.ids.extend(batch.iter().flat_map(|extend| extend.tokens));
+        let result = self.run_with(batch, &mut host, observe, on_logits);
+        self.host = host;
+        result
+    }
+
+    fn run_with(
+        &mut self,
+        batch: &[Extend<'_>],
+        HostBuffers { ids, runs, logits }: &mut HostBuffers,
+        mut observe: Option<Observe<'_, B>>,
+        on_logits: &mut dyn FnMut(usize, usize, &[f32]),
+    ) -> Result<()> {
         self.activations.set_rows(&mut self.backend, ids.len());
-        self.backend.write_tokens(&mut self.activations.tokens, &ids);
+        self.backend.write_tokens(&mut self.activations.tokens, ids);
         self.backend.embed(
             &mut self.activations.streams,
             &self.activations.tokens,
@@ -447,7 +469,7 @@ impl<B: Backend> Model<B> {
         self.prefetch(0);
         for layer in 0..self.geometry.n_layers {
             self.prefetch(layer + 1);
-            self.attention_sublayer(layer, batch, &runs);
+            self.attention_sublayer(layer, batch, runs);
             self.feed_forward_sublayer(layer);
             if let Some(observe) = &mut observe {
                 observe(&mut self.backend, layer, &self.activations.streams)
@@ -458,7 +480,8 @@ impl<B: Backend> Model<B> {
             let (backend, slot) = self.backend_and_slot(extend.slot);
             slot.extend(backend, extend.tokens);
         }
-        self.hand_out_logits(batch, &runs, on_logits).map_err(|source| self.device_error(source))
+        self.hand_out_logits(batch, runs, logits, on_logits)
+            .map_err(|source| self.device_error(source))
     }
 
     /// A disk works on the next layer's weights while this layer's are multiplied.
@@ -503,9 +526,9 @@ impl<B: Backend> Model<B> {
         &mut self,
         batch: &[Extend<'_>],
         runs: &[Run],
+        logits: &mut Vec<f32>,
         on_logits: &mut dyn FnMut(usize, usize, &[f32]),
     ) -> backend::Result<()> {
-        let mut logits = Vec::new();
         for (i, (extend, run)) in batch.iter().zip(runs).enumerate() {
             let end = run.first_row + run.n_rows;
             let mut row = match extend.logits {
@@ -518,7 +541,7 @@ impl<B: Backend> Model<B> {
                 row = rows.end;
                 let position = run.first_position + rows.start - run.first_row;
                 logits.resize(rows.len() * self.geometry.vocab_size, 0.0);
-                self.head(rows, &mut logits)?;
+                self.head(rows, logits)?;
                 for (j, row) in logits.chunks_exact(self.geometry.vocab_size).enumerate() {
                     on_logits(i, position + j, row);
                 }

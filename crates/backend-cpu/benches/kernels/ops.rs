@@ -7,6 +7,7 @@ use backend::{
 use criterion::{Criterion, Throughput};
 use gguf::TensorType;
 
+use crate::clock::Clock;
 use crate::inputs::{self, normals, tensor};
 
 const HEAD_DIM: usize = 512;
@@ -17,7 +18,7 @@ const HIDDEN: usize = 4096;
 const INDEX_HEADS: usize = 64;
 const INDEX_DIM: usize = 128;
 
-pub(crate) fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion<Clock>) {
     attention(criterion);
     index_scores(criterion);
     store_kv(criterion);
@@ -58,7 +59,7 @@ fn attend<B: Backend>(backend: &mut B, n: usize, time: impl FnOnce(&mut dyn FnMu
     values
 }
 
-fn attention(criterion: &mut Criterion) {
+fn attention(criterion: &mut Criterion<Clock>) {
     inputs::check(
         "attention",
         |cpu| attend(cpu, 2, |op| op()),
@@ -78,7 +79,7 @@ fn attention(criterion: &mut Criterion) {
 
 /// Index scores and choice of one token among `n` rows: the chosen rows, through attention over
 /// nothing else.
-fn index_scores(criterion: &mut Criterion) {
+fn index_scores(criterion: &mut Criterion<Clock>) {
     let n = 16_384;
     let layout = KvLayout::index(INDEX_DIM, KvRounding::Applied);
     let mut cpu = inputs::cpu();
@@ -109,7 +110,7 @@ fn stored<B: Backend>(backend: &mut B, n: usize, time: impl FnOnce(&mut dyn FnMu
     bytes.iter().map(|byte| f32::from(*byte)).collect()
 }
 
-fn store_kv(criterion: &mut Criterion) {
+fn store_kv(criterion: &mut Criterion<Clock>) {
     inputs::check("store", |cpu| stored(cpu, 3, |op| op()), |r| stored(r, 3, |op| op()));
     let mut group = criterion.benchmark_group("store_kv");
     group.throughput(Throughput::Bytes((64 * HEAD_DIM * 4) as u64));
@@ -137,7 +138,7 @@ fn mix<B: Backend>(backend: &mut B, n: usize, time: impl FnOnce(&mut dyn FnMut()
     values
 }
 
-fn hyper_connection(criterion: &mut Criterion) {
+fn hyper_connection(criterion: &mut Criterion<Clock>) {
     inputs::check("hc_mix", |cpu| mix(cpu, 2, |op| op()), |r| mix(r, 2, |op| op()));
     let mut group = criterion.benchmark_group("hc_mix");
     for n in [1, 64] {
@@ -160,7 +161,7 @@ fn normed<B: Backend>(backend: &mut B, n: usize, time: impl FnOnce(&mut dyn FnMu
     values
 }
 
-fn norm(criterion: &mut Criterion) {
+fn norm(criterion: &mut Criterion<Clock>) {
     inputs::check("rms_norm", |cpu| normed(cpu, 2, |op| op()), |r| normed(r, 2, |op| op()));
     let mut group = criterion.benchmark_group("rms_norm");
     group.throughput(Throughput::Bytes((64 * HIDDEN * 4) as u64));

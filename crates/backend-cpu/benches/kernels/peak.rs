@@ -4,12 +4,14 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
 
+use crate::clock::Clock;
+
 /// Bytes of the read benchmark: more than caches that a core has for itself.
 const READ_BYTES: usize = 256 << 20;
 /// Instructions of the arithmetic benchmarks.
 const N: usize = 1 << 20;
 
-pub(crate) fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion<Clock>) {
     let mut group = criterion.benchmark_group("peak");
     let words = vec![1_u64; READ_BYTES / 8];
     group.throughput(Throughput::Bytes(READ_BYTES as u64));

@@ -5,6 +5,7 @@ use backend::Backend;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use gguf::{Tensor, TensorType};
 
+use crate::clock::Clock;
 use crate::inputs;
 
 const KINDS: [TensorType; 7] = [
@@ -30,7 +31,7 @@ fn product<B: Backend>(backend: &mut B, weight: &Tensor, x: &[f32], n_rows: usiz
     values
 }
 
-pub(crate) fn measure(criterion: &mut Criterion) {
+pub(crate) fn measure(criterion: &mut Criterion<Clock>) {
     for kind in KINDS {
         let small = inputs::weight(kind, &[WIDTH, 24]);
         let x = inputs::normals(13 * WIDTH);

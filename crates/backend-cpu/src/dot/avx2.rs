@@ -10,7 +10,7 @@
 use std::arch::x86_64::*;
 
 use super::scalar::{self, Unpacked};
-use super::{FloatFormat, IntegerFormat, MAX_COLUMNS, RowGroups};
+use super::{FloatFormat, IntegerFormat, MAX_COLUMNS, PACKED_COLUMNS, RowGroups};
 use crate::activation::{BLOCK_LEN, Group};
 use crate::vector;
 
@@ -135,6 +135,42 @@ fn rows<const BYTES: usize, const MINS: bool>(
                 *sums = add_group::<MINS>(*sums, &weights, &column[g]);
             }
         });
+        for (c, [low, high]) in sums[..columns.len()].iter().enumerate() {
+            out[c * n_rows + r] = sum_lanes(_mm256_add_ps(*low, *high));
+        }
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn unpack_rows(
+    format: IntegerFormat,
+    weights: &[u8],
+    row_bytes: usize,
+    out: &mut Vec<Unpacked>,
+) {
+    scalar::unpack_rows(format, weights, row_bytes, out);
+}
+
+/// Multiplies rows of unpacked groups with up to [`PACKED_COLUMNS`] columns.
+#[target_feature(enable = "avx2,fma,f16c")]
+pub(super) fn dot_unpacked<'a>(
+    rows: impl ExactSizeIterator<Item = &'a [Unpacked]>,
+    has_mins: bool,
+    columns: &[&[Group]],
+    out: &mut [f32],
+) {
+    let n_rows = rows.len();
+    for (r, row) in rows.enumerate() {
+        let mut sums = [[_mm256_setzero_ps(); 2]; PACKED_COLUMNS];
+        for (g, weights) in row.iter().enumerate() {
+            for (sums, column) in sums.iter_mut().zip(columns) {
+                *sums = if has_mins {
+                    add_group::<true>(*sums, weights, &column[g])
+                } else {
+                    add_group::<false>(*sums, weights, &column[g])
+                };
+            }
+        }
         for (c, [low, high]) in sums[..columns.len()].iter().enumerate() {
             out[c * n_rows + r] = sum_lanes(_mm256_add_ps(*low, *high));
         }

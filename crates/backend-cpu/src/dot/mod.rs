@@ -10,8 +10,8 @@
 //! * **Float formats** meet f32 activations: element `i` goes to partial sum `i % 32` by fma.
 //!
 //! So a result depends on its row and its column alone: not on how many there are, nor on which
-//! kernel computed it. Two shapes exist: rows in place, for one to eight columns; and, where an
-//! instruction set has it, packed rows, unpacked once for any number of columns.
+//! kernel computed it. Two shapes exist: rows in place, for one to eight columns; and packed rows,
+//! unpacked once for any number of columns.
 //!
 //! Refuses: threads, and knowing what the rows are for.
 
@@ -19,6 +19,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -26,7 +28,7 @@ mod tests;
 use gguf::TensorType;
 use gguf::blocks::{iq2_xxs, mxfp4, q2_k, q4_k, q8_0};
 
-use crate::activation::{GROUP_BLOCKS, GROUP_LEN, Group};
+use crate::activation::{GROUP_BLOCKS, GROUP_LEN, Group, quantize_row_portably};
 use crate::isa::{Available, Isa};
 
 /// Most columns of one call.
@@ -113,6 +115,8 @@ pub(crate) struct Packed {
     /// What the codes are above the weights' integers.
     offset: i16,
     has_mins: bool,
+    /// `[n_rows, n_groups]`, where that is all that an instruction set unpacks.
+    unpacked: Vec<scalar::Unpacked>,
 }
 
 /// A group of a row.
@@ -143,11 +147,11 @@ struct Lane([u8; 64]);
 #[repr(C, align(64))]
 struct Lanes([f32; 16]);
 
-/// Partial sums of a product that is under way.
+/// Registers in memory: partial sums of a product that is under way, and what it is made of.
 #[derive(Debug, Default)]
-pub(crate) struct PartialSums(Vec<Lanes>);
+pub(crate) struct Registers(Vec<Lanes>);
 
-impl PartialSums {
+impl Registers {
     /// `n` registers whose contents mean nothing.
     fn some(&mut self, n: usize) -> &mut [Lanes] {
         if self.0.len() < n {
@@ -158,24 +162,31 @@ impl PartialSums {
 }
 
 impl Packed {
-    /// Makes room for rows whose contents mean nothing yet.
-    fn reshape(&mut self, n_rows: usize, n_groups: usize, has_mins: bool) {
+    /// Makes room for groups and minimums whose contents mean nothing yet.
+    #[cfg(target_arch = "x86_64")]
+    fn make_room(&mut self) {
         const GROUP: PackedGroup =
             PackedGroup { codes: [Lane([0; 64]); 8], scales: Lanes([0.0; 16]) };
         const MINIMUMS: PackedMinimums =
             PackedMinimums { scales: Lanes([0.0; 16]), mins: [[0; 2]; GROUP_BLOCKS] };
-        (self.n_rows, self.n_groups) = (n_rows, n_groups);
-        let n = n_rows * n_groups;
+        let n = self.n_rows * self.n_groups;
         self.groups.resize(self.groups.len().max(n), GROUP);
-        if has_mins {
+        if self.has_mins {
             self.minimums.resize(self.minimums.len().max(n), MINIMUMS);
         }
     }
 }
 
-/// Whether [`pack`] and [`dot_packed`] exist for an instruction set.
-pub(crate) fn has_packed(isa: Available) -> bool {
-    isa.isa() == Isa::Avx512
+/// Rounds a row of activations, as [`quantize_row_portably`] defines it.
+pub(crate) fn quantize_row(isa: Available, x: &[f32], groups: &mut [Group]) {
+    assert_eq!(groups.len(), x.len().div_ceil(GROUP_LEN), "groups of a row");
+    match isa.isa() {
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "compiled for an instruction set")]
+        // SAFETY: `isa` proves that the machine has it.
+        Isa::Avx512 => unsafe { avx512::quantize_row(x, groups) },
+        _ => quantize_row_portably(isa, x, groups),
+    }
 }
 
 /// `out[c][r] = weights[r] . columns[c]`: rows of `row_bytes` bytes, one to [`MAX_COLUMNS`]
@@ -201,6 +212,10 @@ pub(crate) fn dot_integer(
         #[expect(unsafe_code, reason = "compiled for an instruction set")]
         // SAFETY: `isa` proves that the machine has it.
         Isa::Avx2 => unsafe { avx2::dot_integer(format, weights, row_bytes, columns, out) },
+        #[cfg(target_arch = "aarch64")]
+        #[expect(unsafe_code, reason = "compiled for an instruction set")]
+        // SAFETY: `isa` proves that the machine has it.
+        Isa::Neon => unsafe { neon::dot_integer(format, weights, row_bytes, columns, out) },
         _ => scalar::dot_integer(format, weights, row_bytes, columns, out),
     }
 }
@@ -243,9 +258,11 @@ pub(crate) fn has_float_tiles(isa: Available, n_columns: usize) -> bool {
     expect(dead_code, reason = "only AVX-512 has tiles of floats")
 )]
 pub(crate) struct FloatScratch {
-    /// A part of each row, as f32.
-    weights: Vec<f32>,
-    sums: PartialSums,
+    /// A part of each row.
+    rows: Registers,
+    /// The same part of each column.
+    columns: Registers,
+    sums: Registers,
 }
 
 /// [`dot_float`] for any number of columns, where [`has_float_tiles`].
@@ -279,37 +296,63 @@ pub(crate) fn pack(
     row_bytes: usize,
     packed: &mut Packed,
 ) {
-    assert!(has_packed(isa));
     let has_mins = matches!(format, IntegerFormat::Q2K | IntegerFormat::Q4K);
-    packed.reshape(weights.len() / row_bytes, row_bytes.div_ceil(format.group_bytes()), has_mins);
-    #[cfg(target_arch = "x86_64")]
-    #[expect(unsafe_code, reason = "compiled for an instruction set")]
-    // SAFETY: `isa` proves that the machine has it.
-    unsafe {
-        avx512::pack(format, weights, row_bytes, packed);
+    (packed.n_rows, packed.n_groups) =
+        (weights.len() / row_bytes, row_bytes.div_ceil(format.group_bytes()));
+    packed.has_mins = has_mins;
+    match isa.isa() {
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "compiled for an instruction set")]
+        // SAFETY: `isa` proves that the machine has it.
+        Isa::Avx512 => unsafe {
+            packed.make_room();
+            avx512::pack(format, weights, row_bytes, packed);
+        },
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "compiled for an instruction set")]
+        // SAFETY: `isa` proves that the machine has it.
+        Isa::Avx2 => unsafe {
+            avx2::unpack_rows(format, weights, row_bytes, &mut packed.unpacked);
+        },
+        _ => scalar::unpack_rows(format, weights, row_bytes, &mut packed.unpacked),
     }
 }
 
-/// `out[c][r] = packed[r] . columns[c]` for one to [`PACKED_COLUMNS`] columns.
+/// `out[c][r] = packed[r] . columns[c]` for one to [`PACKED_COLUMNS`] columns; those in `next` are
+/// asked for meanwhile.
 pub(crate) fn dot_packed(
     isa: Available,
     packed: &Packed,
-    sums: &mut PartialSums,
+    sums: &mut Registers,
     columns: &[&[Group]],
+    next: &[&[Group]],
     out: &mut [f32],
 ) {
-    assert!(has_packed(isa));
     assert!((1..=PACKED_COLUMNS).contains(&columns.len()));
     assert!(
         columns.iter().all(|column| column.len() == packed.n_groups),
         "columns as long as rows"
     );
     assert_eq!(out.len(), columns.len() * packed.n_rows);
-    #[cfg(target_arch = "x86_64")]
-    #[expect(unsafe_code, reason = "compiled for an instruction set")]
-    // SAFETY: `isa` proves that the machine has it.
-    unsafe {
-        avx512::dot_packed(packed, sums, columns, out);
+    let Packed { n_groups, has_mins, .. } = *packed;
+    let rows = packed.unpacked.chunks_exact(n_groups).take(packed.n_rows);
+    match isa.isa() {
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "compiled for an instruction set")]
+        // SAFETY: `isa` proves that the machine has it.
+        Isa::Avx512 => unsafe { avx512::dot_packed(packed, sums, columns, next, out) },
+        #[cfg(target_arch = "x86_64")]
+        #[expect(unsafe_code, reason = "compiled for an instruction set")]
+        // SAFETY: `isa` proves that the machine has it.
+        Isa::Avx2 => unsafe { avx2::dot_unpacked(rows, has_mins, columns, out) },
+        #[cfg(target_arch = "aarch64")]
+        #[expect(unsafe_code, reason = "compiled for an instruction set")]
+        // SAFETY: `isa` proves that the machine has it, and small matrices are asked for.
+        Isa::Neon => unsafe {
+            let in_pairs = std::arch::is_aarch64_feature_detected!("i8mm");
+            neon::dot_unpacked(rows, has_mins, columns, in_pairs, out);
+        },
+        _ => scalar::dot_unpacked(rows, has_mins, columns, out),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::activation::{BLOCK_LEN, GROUP_BLOCKS, GROUP_LEN, Group, slot};
 use crate::vector::{LANES, sum_lanes};
 
 /// A group of weights as integers and scales.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Unpacked {
     /// In slots, as [`Group::codes`].
     pub(super) codes: [i8; GROUP_LEN],
@@ -164,6 +164,56 @@ fn rows<const BYTES: usize>(
         });
         for (c, sums) in sums[..columns.len()].iter().enumerate() {
             out[c * n_rows + r] = sum_lanes(*sums);
+        }
+    }
+}
+
+/// Unpacks whole rows, one after the other.
+#[inline]
+pub(super) fn unpack_rows(
+    format: IntegerFormat,
+    weights: &[u8],
+    row_bytes: usize,
+    out: &mut Vec<Unpacked>,
+) {
+    use IntegerFormat::{Iq2Xxs, Mxfp4, Q2K, Q4K, Q8_0};
+    match format {
+        Q8_0 => unpack_each(unpack_q8_0, weights, row_bytes, out),
+        Q2K => unpack_each(unpack_q2_k, weights, row_bytes, out),
+        Q4K => unpack_each(unpack_q4_k, weights, row_bytes, out),
+        Iq2Xxs => unpack_each(unpack_iq2_xxs, weights, row_bytes, out),
+        Mxfp4 => unpack_each(unpack_mxfp4, weights, row_bytes, out),
+    }
+}
+
+#[inline]
+fn unpack_each<const BYTES: usize>(
+    unpack: impl Fn(&[u8; BYTES]) -> Unpacked,
+    weights: &[u8],
+    row_bytes: usize,
+    out: &mut Vec<Unpacked>,
+) {
+    out.clear();
+    for row in weights.chunks_exact(row_bytes) {
+        RowGroups::new().for_each(row, |_, bytes| out.push(unpack(bytes)));
+    }
+}
+
+/// Multiplies rows of unpacked groups with some columns.
+pub(super) fn dot_unpacked<'a>(
+    rows: impl ExactSizeIterator<Item = &'a [Unpacked]>,
+    has_mins: bool,
+    columns: &[&[Group]],
+    out: &mut [f32],
+) {
+    let n_rows = rows.len();
+    for (r, row) in rows.enumerate() {
+        for (c, column) in columns.iter().enumerate() {
+            let mut sums = [0.0_f32; GROUP_BLOCKS];
+            for (weights, activations) in row.iter().zip(*column) {
+                add_group(&mut sums, weights, activations, has_mins);
+            }
+            out[c * n_rows + r] = sum_lanes(sums);
         }
     }
 }

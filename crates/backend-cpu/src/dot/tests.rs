@@ -4,7 +4,7 @@
 use gguf::TensorType;
 
 use super::*;
-use crate::activation::{Quantized, quantize_row};
+use crate::activation::{BLOCK_LEN, Quantized};
 
 /// Deterministic numbers without a pattern.
 struct Noise(u64);
@@ -97,18 +97,26 @@ fn check_integer(kind: TensorType, n_rows: usize, n_blocks: usize) {
                 assert_bits(&out, expected, &format!("{kind} {isa:?}, {n_columns} columns"));
             }
         }
-        if has_packed(isa) {
-            let (mut packed, mut sums) = (Packed::default(), PartialSums::default());
-            // More and longer rows first: what they leave behind must not matter.
-            let large = noise.weights(kind, n_rows + 3, columns + GROUP_LEN);
-            pack(isa, format, &large, kind.row_bytes(columns + GROUP_LEN), &mut packed);
-            pack(isa, format, &weights, row_bytes, &mut packed);
-            for n_columns in 1..=PACKED_COLUMNS {
-                let rows: Vec<_> = (0..n_columns).map(|t| activations.row(t)).collect();
-                let mut out = vec![0.0; n_columns * n_rows];
-                dot_packed(isa, &packed, &mut sums, &rows, &mut out);
-                let what = format!("{kind} {isa:?}, {n_columns} columns, packed");
-                assert_bits(&out, &expected[..out.len()], &what);
+        let (mut packed, mut sums) = (Packed::default(), Registers::default());
+        // More and longer rows first: what they leave behind must not matter.
+        let large = noise.weights(kind, n_rows + 3, columns + GROUP_LEN);
+        pack(isa, format, &large, kind.row_bytes(columns + GROUP_LEN), &mut packed);
+        pack(isa, format, &weights, row_bytes, &mut packed);
+        for n_columns in 1..=PACKED_COLUMNS {
+            let rows: Vec<_> = (0..n_columns).map(|t| activations.row(t)).collect();
+            let mut out = vec![0.0; n_columns * n_rows];
+            dot_packed(isa, &packed, &mut sums, &rows, &[activations.row(0)], &mut out);
+            let what = format!("{kind} {isa:?}, {n_columns} columns, packed");
+            assert_bits(&out, &expected[..out.len()], &what);
+            #[cfg(target_arch = "aarch64")]
+            #[expect(unsafe_code, reason = "compiled for an instruction set")]
+            if isa.isa() == Isa::Neon {
+                let unpacked = packed.unpacked.chunks_exact(packed.n_groups);
+                // SAFETY: `isa` proves that the machine has it.
+                unsafe {
+                    neon::dot_unpacked(unpacked, packed.has_mins, &rows, false, &mut out);
+                }
+                assert_bits(&out, &expected[..out.len()], &format!("{what}, one by one"));
             }
         }
     }
@@ -186,6 +194,32 @@ fn float_kernels_give_the_bits_of_the_definition() {
         for (n_rows, columns) in [(1, 1), (2, 15), (5, 32), (7, 47), (9, 80), (4, 509), (13, 1040)]
         {
             check_float(kind, n_rows, columns);
+        }
+    }
+}
+
+/// Ordinary values, zeros, tiny and huge ones, and rows that end inside a group.
+#[test]
+fn activations_are_rounded_alike() {
+    let scalar = Available::new(Isa::Scalar).expect("always there");
+    let mut noise = Noise(5);
+    for width in [1, 31, 32, 511, 512, 545, 2048] {
+        let mut x = noise.floats(width);
+        for (b, block) in x.chunks_mut(BLOCK_LEN).enumerate() {
+            let factor = [1.0, 0.0, 1e-31, 1e30, 1e-29, 3.0][b % 6];
+            block.iter_mut().for_each(|v| *v *= factor);
+        }
+        let expected = quantized(scalar, &x, 1, width);
+        for isa in available() {
+            // What was there before must not matter.
+            let mut found = quantized(isa, &vec![7.0; width], 1, width);
+            found.rows_mut(1, width).for_each(|groups| quantize_row(isa, &x, groups));
+            for (found, expected) in found.row(0).iter().zip(expected.row(0)) {
+                assert_eq!(found.codes, expected.codes, "{isa:?}, width {width}");
+                assert_eq!(found.quads, expected.quads, "{isa:?}, width {width}");
+                assert_eq!(found.sums, expected.sums, "{isa:?}, width {width}");
+                assert_bits(&found.scales, &expected.scales, &format!("{isa:?}, width {width}"));
+            }
         }
     }
 }

@@ -53,9 +53,10 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "R", value_parser = positive, default_value = "1")]
     repeat: usize,
 
-    /// Make up the KV below each context instead of running a prompt: only decode is measured.
-    #[arg(long)]
-    made_up_kv: bool,
+    /// Make up the KV below each context instead of running a prompt, but for the last N tokens;
+    /// without N, only decode is measured.
+    #[arg(long, value_name = "N", value_parser = positive, num_args = 0..=1, default_missing_value = "1")]
+    made_up_kv: Option<usize>,
 
     /// Measure nothing; show two CSV files of bench, or of ds4-bench, side by side.
     #[arg(long, num_args = 2, value_names = ["A.csv", "B.csv"], exclusive = true)]
@@ -160,7 +161,7 @@ fn measure(
     let peak = model.read_bandwidth();
     let row = |i: usize| {
         let frontiers: Vec<_> = passes.iter().map(|pass| pass[i]).collect();
-        Row::new(&frontiers, bytes_per_token, peak, args.made_up_kv)
+        Row::new(&frontiers, bytes_per_token, peak, args.made_up_kv == Some(1))
     };
     Ok(Report {
         machine: MachineReport {

@@ -103,6 +103,29 @@ impl Row {
     }
 }
 
+/// A rate at one context, over all passes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Spread {
+    pub(super) ctx: f64,
+    pub(super) min: f64,
+    pub(super) median: f64,
+    pub(super) max: f64,
+}
+
+impl Row {
+    /// The rate of prefill; `None` where KV was made up.
+    pub(super) fn prefill(&self) -> Option<Spread> {
+        let (min, max) = (self.prefill_tok_s_min?, self.prefill_tok_s_max?);
+        Some(Spread { ctx: self.ctx as f64, min, median: self.prefill_tok_s?, max })
+    }
+
+    /// The rate of decode.
+    pub(super) fn decode(&self) -> Spread {
+        let (min, max) = (self.decode_tok_s_min, self.decode_tok_s_max);
+        Spread { ctx: self.ctx as f64, min, median: self.decode_tok_s, max }
+    }
+}
+
 /// The middle of sorted rates, or between the two in the middle.
 fn median(sorted: &[f64]) -> f64 {
     f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2])

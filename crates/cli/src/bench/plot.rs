@@ -4,10 +4,10 @@ use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::{
     ChartBuilder, Circle, DrawingArea, IntoDrawingArea as _, IntoLogRange as _, LineSeries,
-    RGBColor, SVGBackend, WHITE,
+    PathElement, RGBColor, SVGBackend, WHITE,
 };
 
-use super::output::Report;
+use super::output::{Report, Row, Spread};
 
 const WIDTH: u32 = 800;
 const HEIGHT: u32 = 720;
@@ -33,9 +33,8 @@ fn draw_on(area: &Area<'_>, report: &Report) -> DrawResult {
     let machine = &report.machine;
     let title = format!("{} on {} ({})", report.model, machine.name, machine.backend);
     let area = area.titled(&title, (FONT, 16))?;
-    let prefill: Vec<_> =
-        report.rows.iter().filter_map(|row| Some((row.ctx as f64, row.prefill_tok_s?))).collect();
-    let decode: Vec<_> = report.rows.iter().map(|row| (row.ctx as f64, row.decode_tok_s)).collect();
+    let prefill: Vec<_> = report.rows.iter().filter_map(Row::prefill).collect();
+    let decode: Vec<_> = report.rows.iter().map(Row::decode).collect();
     if prefill.is_empty() {
         return panel(&area, "decode, tokens per second", &decode);
     }
@@ -44,11 +43,12 @@ fn draw_on(area: &Area<'_>, report: &Report) -> DrawResult {
     panel(&below, "decode, tokens per second", &decode)
 }
 
-fn panel(area: &Area<'_>, caption: &str, points: &[(f64, f64)]) -> DrawResult {
-    let first = points.first().map_or(1.0, |point| point.0);
-    let last = points.last().map_or(1.0, |point| point.0).max(first * 2.0);
+/// Medians, with a line from the smallest to the largest of all passes.
+fn panel(area: &Area<'_>, caption: &str, points: &[Spread]) -> DrawResult {
+    let first = points.first().map_or(1.0, |point| point.ctx);
+    let last = points.last().map_or(1.0, |point| point.ctx).max(first * 2.0);
     // Rates begin at zero, so that a fall looks as large as it is.
-    let top = points.iter().map(|point| point.1).fold(0.0, f64::max) * 1.15;
+    let top = points.iter().map(|point| point.max).fold(0.0, f64::max) * 1.15;
     let mut chart = ChartBuilder::on(area)
         .caption(caption, (FONT, 14))
         .margin(12)
@@ -62,7 +62,12 @@ fn panel(area: &Area<'_>, caption: &str, points: &[(f64, f64)]) -> DrawResult {
         .x_label_formatter(&|x| format!("{x:.0}"))
         .light_line_style(WHITE)
         .draw()?;
-    chart.draw_series(LineSeries::new(points.iter().copied(), &BLUE))?;
-    chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, BLUE)))?;
+    let medians = || points.iter().map(|point| (point.ctx, point.median));
+    chart.draw_series(LineSeries::new(medians(), &BLUE))?;
+    chart.draw_series(medians().map(|median| Circle::new(median, 3, BLUE)))?;
+    let spread = |point: &Spread| {
+        PathElement::new(vec![(point.ctx, point.min), (point.ctx, point.max)], BLUE)
+    };
+    chart.draw_series(points.iter().filter(|point| point.min < point.max).map(spread))?;
     Ok(())
 }

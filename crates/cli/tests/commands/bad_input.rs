@@ -54,7 +54,7 @@ fn drop_last_token(content: &mut Content) {
     }
 }
 
-const CASES: [Case; 23] = [
+const CASES: [Case; 29] = [
     Case {
         input: "a file that is not there",
         make: nothing,
@@ -208,6 +208,48 @@ const CASES: [Case; 23] = [
         args: &["cache", "import", "--kv-dir", "kv", "bad.gguf"],
         message: "error: cannot import bad.gguf: the export ends inside an entry; the copy may be incomplete",
         exit_code: 1,
+    },
+    Case {
+        input: "a published model that was not downloaded",
+        make: nothing,
+        args: &["run", "-m", "q2", "-p", "hello"],
+        message: "error: the model q2 is not on this machine<br>hint: ironstar download q2 fetches it; a file of that name is ./q2",
+        exit_code: 1,
+    },
+    Case {
+        input: "a name that no published file has",
+        make: nothing,
+        args: &["download", "q3"],
+        message: "error: there is no published file q3; there are q2, mixed, mxfp4, q4, q2-preview, mixed-preview, q4-preview, mtp, dspark",
+        exit_code: 1,
+    },
+    Case {
+        input: "a server that is no address",
+        make: nothing,
+        args: &["setup", "codex", "--url", "localhost"],
+        message: "error: localhost is no address of a server; http://127.0.0.1:8000 is one",
+        exit_code: 1,
+    },
+    Case {
+        input: "a key that the configuration cannot have",
+        make: |folder| write(folder, b"[serve]\nprot = 9000\n"),
+        args: &["config", "check", "bad.gguf"],
+        message: "error: cannot use the configuration bad.gguf: [serve] has no key `prot`; the nearest is `port`",
+        exit_code: 1,
+    },
+    Case {
+        input: "a conversation that was not saved",
+        make: nothing,
+        args: &["chat", "-m", "tiny.gguf", "--resume", "plans"],
+        message: "error: no conversation is called plans; /list shows them",
+        exit_code: 1,
+    },
+    Case {
+        input: "a range of contexts without an end",
+        make: nothing,
+        args: &["bench", "-m", "tiny.gguf", "--ctx", "1..2+0"],
+        message: "error: invalid value '1..2+0' for '--ctx <N,...>': it must be at least 1<br>For more information, try '--help'.",
+        exit_code: 2,
     },
     Case {
         input: "an unknown flag",

@@ -57,6 +57,11 @@ fn made_up_kv_measures_decode_alone() {
     let report: Value = serde_json::from_str(&json).expect("JSON");
     assert!(report["rows"][0]["prefill_tok_s"].is_null());
     assert!(report["rows"][0]["decode_tok_s"].as_f64().expect("a number") > 0.0);
+    folder.succeed(&[&args[..], &["40", "--json", "out.json"]].concat(), b"");
+    let json = fs::read_to_string(folder.path("out.json")).expect("it was written");
+    let report: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(report["rows"][0]["prefill_tokens"], 40);
+    assert!(report["rows"][0]["prefill_tok_s"].as_f64().expect("a number") > 0.0);
 }
 
 #[test]

@@ -55,6 +55,18 @@ fn later_turns_run_only_what_is_new() {
     assert_eq!(second[2], question.len() + 4, "{stdout}");
 }
 
+/// Reasoning is no part of later prompts, so KV goes on from where it began.
+#[test]
+fn after_reasoning_only_the_last_answer_is_run_again() {
+    let folder = Folder::empty();
+    let lines = ["What is 3+4?", "/stats", "What is 5+8?", "/stats"];
+    let (stdout, _) = talk(&folder, &[], &lines);
+    let [first, second] = figures(&stdout)[..] else { panic!("two turns: {stdout}") };
+    // All but the mark that begins reasoning, less what an exact rewind runs again.
+    let kept = first[0] - 1;
+    assert!((kept - 16..=kept).contains(&second[1]), "{stdout}");
+}
+
 #[test]
 fn a_turn_that_is_taken_back_leaves_no_trace() {
     let folder = Folder::empty();

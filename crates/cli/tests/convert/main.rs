@@ -277,7 +277,7 @@ fn configurations_of_other_models_are_refused() {
     ];
     check_refused(several, &[], &problems);
     let ratios = |c: &mut Checkpoint, _: &Path| c.config["compress_ratios"] = json!([0, 0, 5]);
-    check_refused(ratios, &[], &["fewer entries", "none of 0, 4 and 8"]);
+    check_refused(ratios, &[], &["fewer entries", "neither 0 nor a power of two from 4"]);
     let huge = |c: &mut Checkpoint, _: &Path| {
         c.config["num_hidden_layers"] = (1 << 24).into();
         c.config["n_routed_experts"] = (1 << 24).into();

@@ -17,7 +17,7 @@ fn load() -> Box<dyn Inference> {
     file.load(&options, &mut |_| {}).expect("the file is sound")
 }
 
-fn options(frontiers: &[usize], made_up: bool) -> BenchOptions {
+fn options(frontiers: &[usize], made_up: Option<usize>) -> BenchOptions {
     BenchOptions { frontiers: frontiers.to_vec(), decode_tokens: 4, tokens: vec![1, 2, 3], made_up }
 }
 
@@ -43,24 +43,25 @@ fn check(options: &BenchOptions, cancel: &CancelToken, expected: &[(usize, usize
 #[test]
 fn intervals_are_what_lies_between_frontiers() {
     let going = CancelToken::new();
-    check(&options(&[10, 40, 41 + 4], false), &going, &[(10, 10), (40, 26), (45, 1)], 49);
-    check(&options(&[40, 200], true), &going, &[(40, 1), (200, 1)], 204);
+    check(&options(&[10, 40, 41 + 4], None), &going, &[(10, 10), (40, 26), (45, 1)], 49);
+    check(&options(&[40, 200], Some(1)), &going, &[(40, 1), (200, 1)], 204);
+    check(&options(&[40, 200], Some(50)), &going, &[(40, 40), (200, 50)], 204);
 }
 
 #[test]
 fn a_cancelled_pass_keeps_what_it_has() {
     let cancelled = CancelToken::new();
     cancelled.cancel();
-    check(&options(&[10], false), &cancelled, &[], 0);
+    check(&options(&[10], None), &cancelled, &[], 0);
 }
 
 #[test]
 fn frontiers_that_overlap_are_refused() {
     for frontiers in [&[10, 14][..], &[10, 10], &[0]] {
-        let error = options(frontiers, false).check().expect_err("they overlap");
+        let error = options(frontiers, None).check().expect_err("they overlap");
         assert!(matches!(error, Error::Frontier { .. }), "{error}");
     }
-    options(&[10, 15], false).check().expect("there is room for the decoded tokens");
+    options(&[10, 15], None).check().expect("there is room for the decoded tokens");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use crate::support::{Fixture, all_f32, nano, q2, tokens, wide};
 use backend::reference::Reference;
 use backend::{Backend, KvRounding};
-use backend_cpu::Cpu;
+use backend_cpu::{Cpu, Isa};
 use gguf::MappedFile;
 use model::{Error, Extend, Inference, KvPart, LogitsWanted, Model, Options};
 
@@ -51,6 +51,54 @@ fn chunks_do_not_change_bits() {
     // Past the first row of every compressor; these kernels are slow where they are emulated.
     let file = Fixture::new(&wide(), q2, 3).write();
     check_chunks(load(cpu(), &file, KvRounding::Applied), 136);
+}
+
+/// The portable definition's bits are those of every kernel, in every chunking.
+#[test]
+fn instruction_sets_do_not_change_bits() {
+    for (fixture, n_tokens) in
+        [(Fixture::new(&nano(), all_f32, 2), 150), (Fixture::new(&wide(), q2, 3), 40)]
+    {
+        let file = fixture.write();
+        let logits_of = |isa: Isa, n_threads: usize, chunk: usize| {
+            let options = backend_cpu::Options {
+                isa: Some(isa),
+                n_threads: Some(n_threads),
+                ..backend_cpu::Options::default()
+            };
+            let mut model = load(Cpu::new(options), &file, KvRounding::Applied);
+            let tokens = tokens(model.geometry(), n_tokens, 5);
+            logits(&mut model, &tokens, chunk)
+        };
+        let expected = logits_of(Isa::Scalar, 1, n_tokens);
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            for (n_threads, chunk) in [(1, 1), (2, 7), (3, n_tokens)] {
+                let found = logits_of(isa, n_threads, chunk);
+                assert!(found == expected, "{isa:?}, {n_threads} threads, chunks of {chunk}");
+            }
+        }
+    }
+}
+
+/// Scratch grows to what is needed and stays, so the loop of a conversation asks for no memory.
+#[test]
+fn a_decoded_token_allocates_nothing() {
+    for fixture in [Fixture::new(&nano(), all_f32, 2), Fixture::new(&wide(), q2, 3)] {
+        let mut model = load(cpu(), &fixture.write(), KvRounding::Applied);
+        let tokens = tokens(model.geometry(), 300, 5);
+        let slot = model.open_slot(300).expect("there is memory");
+        let mut extend = |tokens: &[u32]| {
+            let extend = Extend { slot, tokens, logits: LogitsWanted::Last };
+            model.extend(&[extend], &mut |_, _, _| ()).expect("the tokens are valid and fit");
+        };
+        extend(&tokens[..100]);
+        // Up to a token that closes a row of every compressor.
+        tokens[100..130].iter().for_each(|token| extend(&[*token]));
+        let counted = allocation_counter::measure(|| {
+            tokens[130..300].iter().for_each(|token| extend(&[*token]));
+        });
+        assert_eq!(counted.count_total, 0, "allocations of 170 tokens");
+    }
 }
 
 /// Without roundings nothing amplifies last bits, so cpu and reference agree closely.

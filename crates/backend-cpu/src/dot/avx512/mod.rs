@@ -20,12 +20,14 @@ use crate::activation::GROUP_LEN;
 mod float;
 mod float_tiles;
 mod packed;
+mod quantize;
 mod rows;
 mod unpack;
 
 pub(super) use float::dot_float;
 pub(super) use float_tiles::dot_floats;
 pub(super) use packed::{dot_packed, pack};
+pub(super) use quantize::quantize_row;
 pub(super) use rows::dot_integer;
 
 /// A group of weights: unsigned codes in slots, and by block the scales and minimums.

@@ -12,14 +12,14 @@ use super::{
 };
 use crate::activation::Group;
 use crate::dot::{
-    IntegerFormat, Lanes, PACKED_COLUMNS, Packed, PackedGroup, PackedMinimums, PartialSums,
+    IntegerFormat, Lanes, PACKED_COLUMNS, Packed, PackedGroup, PackedMinimums, Registers,
 };
 
 /// Rows of a tile: with [`PACKED_COLUMNS`] columns, 24 registers of sums.
 const TILE_ROWS: usize = 4;
 /// Groups that a tile takes before the next tile comes: those of its columns stay in the nearest
 /// cache.
-const NEAR_GROUPS: usize = 8;
+const NEAR_GROUPS: usize = 4;
 
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 pub(in crate::dot) fn pack(
@@ -28,11 +28,11 @@ pub(in crate::dot) fn pack(
     row_bytes: usize,
     packed: &mut Packed,
 ) {
-    (packed.offset, packed.has_mins) = match format {
-        IntegerFormat::Q8_0 => (Q8_0_OFFSET, false),
-        IntegerFormat::Q2K | IntegerFormat::Q4K => (0, true),
-        IntegerFormat::Iq2Xxs => (IQ2_XXS_OFFSET, false),
-        IntegerFormat::Mxfp4 => (MXFP4_OFFSET, false),
+    packed.offset = match format {
+        IntegerFormat::Q8_0 => Q8_0_OFFSET,
+        IntegerFormat::Q2K | IntegerFormat::Q4K => 0,
+        IntegerFormat::Iq2Xxs => IQ2_XXS_OFFSET,
+        IntegerFormat::Mxfp4 => MXFP4_OFFSET,
     };
     match format {
         IntegerFormat::Q8_0 => pack_rows(|b| in_quads(unpack_q8_0(b)), weights, row_bytes, packed),
@@ -90,24 +90,29 @@ fn pack_rows<const BYTES: usize>(
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 pub(in crate::dot) fn dot_packed(
     packed: &Packed,
-    sums: &mut PartialSums,
+    sums: &mut Registers,
     columns: &[&[Group]],
+    next: &[&[Group]],
     out: &mut [f32],
 ) {
     const { assert!(PACKED_COLUMNS == 6) };
     match (columns, packed.has_mins) {
-        (&[a], false) => tiles::<1, false>(packed, sums, [a], out),
-        (&[a, b], false) => tiles::<2, false>(packed, sums, [a, b], out),
-        (&[a, b, c], false) => tiles::<3, false>(packed, sums, [a, b, c], out),
-        (&[a, b, c, d], false) => tiles::<4, false>(packed, sums, [a, b, c, d], out),
-        (&[a, b, c, d, e], false) => tiles::<5, false>(packed, sums, [a, b, c, d, e], out),
-        (&[a, b, c, d, e, f], false) => tiles::<6, false>(packed, sums, [a, b, c, d, e, f], out),
-        (&[a], true) => tiles::<1, true>(packed, sums, [a], out),
-        (&[a, b], true) => tiles::<2, true>(packed, sums, [a, b], out),
-        (&[a, b, c], true) => tiles::<3, true>(packed, sums, [a, b, c], out),
-        (&[a, b, c, d], true) => tiles::<4, true>(packed, sums, [a, b, c, d], out),
-        (&[a, b, c, d, e], true) => tiles::<5, true>(packed, sums, [a, b, c, d, e], out),
-        (&[a, b, c, d, e, f], true) => tiles::<6, true>(packed, sums, [a, b, c, d, e, f], out),
+        (&[a], false) => tiles::<1, false>(packed, sums, [a], next, out),
+        (&[a, b], false) => tiles::<2, false>(packed, sums, [a, b], next, out),
+        (&[a, b, c], false) => tiles::<3, false>(packed, sums, [a, b, c], next, out),
+        (&[a, b, c, d], false) => tiles::<4, false>(packed, sums, [a, b, c, d], next, out),
+        (&[a, b, c, d, e], false) => tiles::<5, false>(packed, sums, [a, b, c, d, e], next, out),
+        (&[a, b, c, d, e, f], false) => {
+            tiles::<6, false>(packed, sums, [a, b, c, d, e, f], next, out)
+        }
+        (&[a], true) => tiles::<1, true>(packed, sums, [a], next, out),
+        (&[a, b], true) => tiles::<2, true>(packed, sums, [a, b], next, out),
+        (&[a, b, c], true) => tiles::<3, true>(packed, sums, [a, b, c], next, out),
+        (&[a, b, c, d], true) => tiles::<4, true>(packed, sums, [a, b, c, d], next, out),
+        (&[a, b, c, d, e], true) => tiles::<5, true>(packed, sums, [a, b, c, d, e], next, out),
+        (&[a, b, c, d, e, f], true) => {
+            tiles::<6, true>(packed, sums, [a, b, c, d, e, f], next, out)
+        }
         _ => unreachable!("the caller counted the columns"),
     }
 }
@@ -116,27 +121,33 @@ pub(in crate::dot) fn dot_packed(
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 fn tiles<const COLUMNS: usize, const MINS: bool>(
     packed: &Packed,
-    sums: &mut PartialSums,
+    sums: &mut Registers,
     columns: [&[Group]; COLUMNS],
+    next: &[&[Group]],
     out: &mut [f32],
 ) {
+    let mut next = next.iter().copied().flatten();
     let (n_rows, n_groups) = (packed.n_rows, packed.n_groups);
     let n_tiles = n_rows.div_ceil(TILE_ROWS);
     let sums = sums.some(n_tiles * COLUMNS * TILE_ROWS).as_chunks_mut::<TILE_ROWS>().0;
     let sums = sums.as_chunks_mut::<COLUMNS>().0;
+    let offset = _mm512_set1_epi16(-packed.offset);
     for first in (0..n_groups).step_by(NEAR_GROUPS) {
         let groups = first..n_groups.min(first + NEAR_GROUPS);
         for (tile, sums) in sums.iter_mut().enumerate() {
             let rows: [usize; TILE_ROWS] =
                 std::array::from_fn(|r| (tile * TILE_ROWS + r).min(n_rows - 1) * n_groups);
+            if first == 0 {
+                sums.fill([Lanes([0.0; 16]); TILE_ROWS]);
+            }
             for g in groups.clone() {
+                if let Some(group) = next.next() {
+                    prefetch_group(group);
+                }
                 let weights = rows.map(|row| &packed.groups[row + g]);
                 let columns = columns.map(|column| &column[g]);
-                add_tile::<COLUMNS, MINS>(weights, columns, packed.offset, g == 0, sums);
-                if MINS {
-                    let minimums = rows.map(|row| &packed.minimums[row + g]);
-                    take_minimums(minimums, columns, sums);
-                }
+                let minimums = MINS.then(|| rows.map(|row| &packed.minimums[row + g]));
+                add_tile(weights, minimums, columns, offset, sums);
             }
         }
     }
@@ -154,21 +165,31 @@ fn tiles<const COLUMNS: usize, const MINS: bool>(
     }
 }
 
-/// Adds a group of each row times the same group of each column.
+/// Asks for what a tile reads of a group.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn add_tile<const COLUMNS: usize, const MINS: bool>(
+fn prefetch_group(group: &Group) {
+    for quads in group.quads.as_chunks::<64>().0 {
+        _mm_prefetch::<_MM_HINT_T1>(quads.as_ptr());
+    }
+    _mm_prefetch::<_MM_HINT_T1>(group.scales.as_ptr().cast());
+    _mm_prefetch::<_MM_HINT_T1>(group.sums.as_ptr().cast());
+}
+
+/// Adds a group of each row times the same group of each column; only formats without an offset
+/// have `minimums`.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn add_tile<const COLUMNS: usize>(
     weights: [&PackedGroup; TILE_ROWS],
+    minimums: Option<[&PackedMinimums; TILE_ROWS]>,
     columns: [&Group; COLUMNS],
-    offset: i16,
-    is_first: bool,
+    offset: __m512i,
     sums: &mut [[Lanes; TILE_ROWS]; COLUMNS],
 ) {
-    let offset = _mm512_set1_epi16(-offset);
     // Loops, not maps: what passes through a closure may pass through memory.
     let mut integers = [[_mm512_setzero_si512(); TILE_ROWS]; COLUMNS];
-    if !MINS {
-        // Formats with minimums have no offset.
+    if minimums.is_none() {
         for c in 0..COLUMNS {
             let excess = _mm512_madd_epi16(load_sums(&columns[c].sums), offset);
             integers[c] = [excess; TILE_ROWS];
@@ -186,34 +207,19 @@ fn add_tile<const COLUMNS: usize, const MINS: bool>(
             }
         }
     }
-    // What is there before the first group means nothing.
-    let kept = if is_first { 0 } else { 0xffff };
     for c in 0..COLUMNS {
         let scales = load_floats(&columns[c].scales);
         for r in 0..TILE_ROWS {
             let scale = _mm512_mul_ps(load_floats(&weights[r].scales.0), scales);
-            let sum = _mm512_maskz_mov_ps(kept, load_floats(&sums[c][r].0));
-            let sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(integers[c][r]), scale, sum);
-            store_floats(&mut sums[c][r].0, sum);
-        }
-    }
-}
-
-/// Takes off the minimums of the groups that [`add_tile`] added.
-#[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn take_minimums<const COLUMNS: usize>(
-    minimums: [&PackedMinimums; TILE_ROWS],
-    columns: [&Group; COLUMNS],
-    sums: &mut [[Lanes; TILE_ROWS]; COLUMNS],
-) {
-    for c in 0..COLUMNS {
-        let (codes, scales) = (load_sums(&columns[c].sums), load_floats(&columns[c].scales));
-        for r in 0..TILE_ROWS {
-            let integers =
-                _mm512_cvtepi32_ps(_mm512_madd_epi16(codes, load_sums(&minimums[r].mins)));
-            let scale = _mm512_mul_ps(load_floats(&minimums[r].scales.0), scales);
-            let sum = _mm512_fnmadd_ps(integers, scale, load_floats(&sums[c][r].0));
+            // Not a masked load: those wait for the store before them to reach the cache.
+            let sum = load_floats(&sums[c][r].0);
+            let mut sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(integers[c][r]), scale, sum);
+            if let Some(minimums) = minimums {
+                let codes = load_sums(&columns[c].sums);
+                let integers = _mm512_madd_epi16(codes, load_sums(&minimums[r].mins));
+                let scale = _mm512_mul_ps(load_floats(&minimums[r].scales.0), scales);
+                sum = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(integers), scale, sum);
+            }
             store_floats(&mut sums[c][r].0, sum);
         }
     }
