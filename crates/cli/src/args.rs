@@ -338,30 +338,6 @@ pub(crate) fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Bytes, as a number and a unit: `500MB`, `32GB`, `1.5TiB`.
-pub(crate) fn bytes(text: &str) -> Result<u64, String> {
-    let units = [
-        ("KIB", 1_u64 << 10),
-        ("MIB", 1 << 20),
-        ("GIB", 1 << 30),
-        ("TIB", 1 << 40),
-        ("KB", 1000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("TB", 1_000_000_000_000),
-        ("B", 1),
-    ];
-    let upper = text.trim().to_ascii_uppercase();
-    let (number, unit) = units
-        .iter()
-        .find_map(|(name, unit)| Some((upper.strip_suffix(name)?, *unit)))
-        .ok_or("it has no unit, such as MB or GB")?;
-    match number.trim().parse::<f64>() {
-        Ok(number) if number > 0.0 && number.is_finite() => Ok((number * unit as f64) as u64),
-        _ => Err("it is not a number of bytes above 0".to_owned()),
-    }
-}
-
 /// More threads than any machine has would only be refused by the operating system.
 pub(crate) fn thread_count(text: &str) -> Result<usize, String> {
     let n_threads = positive(text)?;
@@ -376,17 +352,7 @@ mod fences;
 mod tests {
     use clap::{CommandFactory as _, Parser as _};
 
-    use super::{Cli, bytes, fences};
-
-    #[test]
-    fn bytes_have_units() {
-        assert_eq!(bytes("500MB"), Ok(500_000_000));
-        assert_eq!(bytes("1.5 gib"), Ok(3 << 29));
-        assert_eq!(bytes("7b"), Ok(7));
-        for bad in ["", "12", "GB", "-1GB", "0MB", "NaNGB", "infGB", "1 2 GB"] {
-            assert!(bytes(bad).is_err(), "{bad}");
-        }
-    }
+    use super::{Cli, fences};
 
     #[test]
     fn flags_do_not_contradict_each_other() {

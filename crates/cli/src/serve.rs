@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use bytesize::ByteSize;
 use chat::Dialect;
 use clap::Args;
 use engine::{DiskKv, Machine, Scheduler, SchedulerOptions, default_context};
 use indicatif::HumanBytes;
 use server::{ApiKeys, Loaded, Service, ServiceOptions, Trace};
 
-use crate::args::{BackendArgs, bytes, positive};
+use crate::args::{BackendArgs, positive};
 use crate::models;
 use crate::repl::tokens;
 use crate::run::load;
@@ -56,8 +57,8 @@ pub(crate) struct ServeArgs {
     kv_dir: Option<PathBuf>,
 
     /// Most bytes in that directory, such as 500MB or 1TB; what is worth least goes first.
-    #[arg(long, value_name = "SIZE", value_parser = bytes, default_value = "32GB")]
-    kv_size: u64,
+    #[arg(long, value_name = "SIZE", default_value = "32GB")]
+    kv_size: ByteSize,
 
     /// Requests that may wait for a slot; past them, clients are told to come back.
     #[arg(long, value_name = "N", default_value_t = 64)]
@@ -91,7 +92,7 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
     let context = args.ctx.unwrap_or_else(|| default_context(&geometry));
     let options = load_options(&args.backend);
     let disk = args.kv_dir.as_ref();
-    let disk = disk.map(|dir| DiskKv::open(dir, args.kv_size, &file, options.kv_rounding));
+    let disk = disk.map(|dir| DiskKv::open(dir, args.kv_size.as_u64(), &file, options.kv_rounding));
     let disk = disk.transpose()?;
     let mut stderr = io::stderr();
     let told = "cannot write to standard error";

@@ -77,6 +77,12 @@ impl Saving {
         }
     }
 
+    /// Whether something is to be saved that a timeline does not have which agrees for `n_common`
+    /// tokens.
+    pub(super) fn would_lose(&self, n_common: usize) -> bool {
+        self.due.back().is_some_and(|due| due.0 > n_common)
+    }
+
     /// Whether there is something to save in a slot that has run `n_tokens` tokens.
     fn is_waiting(&self, n_tokens: usize) -> bool {
         self.due.front().is_some_and(|due| due.0 <= n_tokens)

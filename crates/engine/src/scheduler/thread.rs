@@ -27,6 +27,8 @@ const FIRST_CHUNK: usize = 64;
 const LEAST_CHUNK: usize = 16;
 /// How long a job waits for the conversation to be saved that it takes the slot from.
 const SAVE_TIME: Duration = Duration::from_millis(100);
+/// How often a shorter prefix is looked for after a damaged one.
+const RESTORE_TRIES: usize = 2;
 /// Another slot's rows are copied if that saves running so many tokens.
 const WORTH_COPYING: usize = 16;
 /// How long a prefix that comes from the disk may hold up those who have something to run, between
@@ -62,6 +64,8 @@ struct Restoring {
     job: Box<Job>,
     sink: Sink,
     restore: Restore,
+    /// What else is tried if this fails.
+    n_tries_left: usize,
 }
 
 /// Opens all slots, so that memory is known to suffice.
@@ -319,7 +323,7 @@ impl EngineThread {
             return Err(model::Error::Token { token, vocab_size }.into());
         }
         job.sampling.check()?;
-        self.save_before_loss(slot);
+        self.save_before_loss(slot, &job.prompt);
         let donor = self.donor(&job.prompt).filter(|_| !job.prompt_logprobs);
         let index = slot;
         let slot = &mut self.slots[slot];
@@ -354,7 +358,7 @@ impl EngineThread {
             let hit = keeper.find(&job.prompt, n_reused).filter(|_| !job.prompt_logprobs);
             if let Some(hit) = hit {
                 let restore = Restore::start(hit, self.model.as_mut(), session);
-                at.restoring = Some(Restoring { job, sink, restore });
+                at.restoring = Some(Restoring { job, sink, restore, n_tries_left: RESTORE_TRIES });
                 return;
             }
         }
@@ -369,16 +373,25 @@ impl EngineThread {
             else {
                 continue;
             };
-            if restoring.restore.go_on(self.model.as_mut(), session, RESTORE_TIME)
-                != Restored::Waiting
-            {
-                // What has not come is run.
-                let n_reused = session.n_evaluated();
-                let Some(Restoring { job, sink, .. }) = self.slots[i].restoring.take() else {
-                    continue;
-                };
-                self.begin(i, *job, sink, n_reused);
+            let restored = restoring.restore.go_on(self.model.as_mut(), session, RESTORE_TIME);
+            if restored == Restored::Waiting {
+                continue;
             }
+            // The store has put aside what was damaged and may have a shorter prefix.
+            if let (Restored::Failed, Some(keeper), 1..) =
+                (restored, &self.keeper, restoring.n_tries_left)
+                && let Some(hit) = keeper.find(&restoring.job.prompt, session.n_evaluated())
+            {
+                restoring.n_tries_left -= 1;
+                restoring.restore = Restore::start(hit, self.model.as_mut(), session);
+                continue;
+            }
+            // What has not come is run.
+            let n_reused = session.n_evaluated();
+            let Some(Restoring { job, sink, .. }) = self.slots[i].restoring.take() else {
+                continue;
+            };
+            self.begin(i, *job, sink, n_reused);
         }
     }
 
@@ -405,10 +418,13 @@ impl EngineThread {
 
     /// Saves a slot's conversation before it gives way, as far as that takes no time that a job
     /// would feel.
-    fn save_before_loss(&mut self, slot: usize) {
+    fn save_before_loss(&mut self, slot: usize, prompt: &[u32]) {
         let until = Instant::now() + SAVE_TIME;
         let Some(keeper) = &mut self.keeper else { return };
         let Slot { session: Some(session), saving, .. } = &mut self.slots[slot] else { return };
+        if !saving.would_lose(session.n_common(prompt)) {
+            return;
+        }
         while !keeper.is_paused() && keeper.has_work(saving, session) && Instant::now() < until {
             keeper.save_one(self.model.as_mut(), session, saving);
         }

@@ -293,24 +293,49 @@ fn answers_do_not_depend_on_the_disk() {
     let scheduler = scheduler.expect("there is memory");
     hear(&scheduler);
     scheduler.shutdown();
-    damage(dir.path());
+    files(dir.path()).iter().for_each(|file| damage(file));
     let scheduler = start(dir.path(), 1);
     assert_eq!(hear(&scheduler), 0);
     scheduler.shutdown();
 }
 
-/// Changes the last byte of every file.
-fn damage(dir: &Path) {
-    for entry in std::fs::read_dir(dir).expect("it can be read") {
-        let path = entry.expect("it can be read").path();
-        if path.is_dir() {
-            damage(&path);
-        } else {
-            let mut bytes = std::fs::read(&path).expect("it can be read");
-            if let Some(last) = bytes.last_mut() {
-                *last ^= 1;
-            }
-            std::fs::write(&path, bytes).expect("it can be written");
-        }
+/// Changes the last byte of a file.
+fn damage(path: &Path) {
+    let mut bytes = std::fs::read(path).expect("it can be read");
+    if let Some(last) = bytes.last_mut() {
+        *last ^= 1;
     }
+    std::fs::write(path, bytes).expect("it can be written");
+}
+
+/// All files of a store.
+fn files(dir: &Path) -> Vec<std::path::PathBuf> {
+    let paths = std::fs::read_dir(dir).expect("it can be read");
+    let paths = paths.map(|entry| entry.expect("it can be read").path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Where a long prefix is damaged, a shorter one is brought back, and the rest is run.
+#[test]
+fn a_shorter_prefix_stands_in_for_a_damaged_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let random = Xoshiro256PlusPlus::seed_from_u64(14);
+    let mut client = Client { random, timelines: Vec::new(), requests: Vec::new() };
+    let mut prompt = [vec![BOS], client.text(300), client.turn(90)].concat();
+    let scheduler = start(dir.path(), 1);
+    let answer = client.ask("a turn", &scheduler, &prompt);
+    scheduler.shutdown();
+    let whole = files(dir.path());
+    prompt = [prompt, answer, vec![EOS], client.turn(500)].concat();
+    let scheduler = start(dir.path(), 1);
+    let expected = client.ask("another turn", &scheduler, &prompt);
+    scheduler.shutdown();
+    for file in files(dir.path()).iter().filter(|file| !whole.contains(file)) {
+        damage(file);
+    }
+    let scheduler = start(dir.path(), 1);
+    assert_eq!(client.ask("the same", &scheduler, &prompt), expected);
+    scheduler.shutdown();
+    let again = client.requests.last().expect("three requests");
+    assert_eq!(again.n_run, prompt.len() - (3 * BLOCK - 4));
 }
