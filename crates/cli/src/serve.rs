@@ -119,6 +119,10 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
     });
     let model_name = models::name(args.model.as_deref());
     let (n_slots, max_queued) = (args.slots, args.queue);
+    if !args.host.is_loopback() && args.api_key.is_empty() {
+        writeln!(stderr, "warning: whoever reaches {address} may use it; --api-key asks for a key")
+            .context(told)?;
+    }
     writeln!(stderr, "listening on http://{address} (OpenAI base URL http://{address}/v1)")
         .context(told)?;
     server::serve::<anyhow::Error>(listener, &service, move || {

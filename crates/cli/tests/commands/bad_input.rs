@@ -189,7 +189,7 @@ const CASES: [Case; 28] = [
     Case {
         input: "an id that nothing has",
         make: |folder| {
-            fs::create_dir_all(folder.path("kv/entries")).expect("the folder is writable")
+            fs::create_dir_all(folder.path("kv/entries")).expect("the folder is writable");
         },
         args: &["cache", "show", "--kv-dir", "kv", "abcd"],
         message: "error: no prefix has an id that begins with \"abcd\"",
@@ -262,7 +262,7 @@ const CASES: [Case; 28] = [
         input: "a directory for conversations that is a file",
         make: nothing,
         args: &["serve", "-m", "tiny.gguf", "--port", "0", "--kv-dir", "tiny.gguf"],
-        message: "error: cannot use tiny.gguf as a KV store: File exists (os error 17)",
+        message: "error: cannot use tiny.gguf as a KV store: Not a directory (os error 20)",
         exit_code: 1,
     },
 ];

@@ -98,9 +98,8 @@ impl Browser {
     fn wait_for(&mut self, expression: &str) {
         let deadline = Instant::now() + PATIENCE;
         while self.value(expression) != true {
-            if Instant::now() > deadline {
-                panic!("not so: {expression}; {}", self.value("document.body?.innerText"));
-            }
+            let in_time = Instant::now() < deadline;
+            assert!(in_time, "not so: {expression}; {}", self.value("document.body?.innerText"));
             std::thread::sleep(Duration::from_millis(50));
         }
     }
