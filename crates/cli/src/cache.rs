@@ -164,8 +164,8 @@ fn list(directory: &Directory, as_json: bool) -> Result<()> {
     }
     let (n_prefixes, n_files) = (prefixes.len(), directory.n_entries());
     let bytes = HumanBytes(directory.bytes());
-    text.push_str(&format!("{n_prefixes} prefixes, {n_files} files, {bytes}\n"));
-    out.write_all(text.as_bytes()).context("cannot write the list")
+    writeln!(out, "{text}{n_prefixes} prefixes, {n_files} files, {bytes}")
+        .context("cannot write the list")
 }
 
 fn show(directory: &Directory, id: &str, tokens: bool) -> Result<()> {
