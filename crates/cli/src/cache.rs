@@ -164,8 +164,7 @@ fn list(directory: &Directory, as_json: bool) -> Result<()> {
     }
     let (n_prefixes, n_files) = (prefixes.len(), directory.n_entries());
     let bytes = HumanBytes(directory.bytes());
-    out.write_all(text.as_bytes())
-        .and_then(|()| writeln!(out, "{n_prefixes} prefixes, {n_files} files, {bytes}"))
+    writeln!(out, "{text}{n_prefixes} prefixes, {n_files} files, {bytes}")
         .context("cannot write the list")
 }
 
