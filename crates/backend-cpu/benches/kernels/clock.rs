@@ -36,7 +36,7 @@ impl Measurement for Clock {
     }
 
     fn end(&self, start: Duration) -> Duration {
-        now() - start
+        now().saturating_sub(start)
     }
 
     fn add(&self, a: &Duration, b: &Duration) -> Duration {

@@ -103,7 +103,7 @@ pub(in crate::dot) fn dot_packed(
         (&[a, b, c, d], false) => tiles::<4, false>(packed, sums, [a, b, c, d], next, out),
         (&[a, b, c, d, e], false) => tiles::<5, false>(packed, sums, [a, b, c, d, e], next, out),
         (&[a, b, c, d, e, f], false) => {
-            tiles::<6, false>(packed, sums, [a, b, c, d, e, f], next, out)
+            tiles::<6, false>(packed, sums, [a, b, c, d, e, f], next, out);
         }
         (&[a], true) => tiles::<1, true>(packed, sums, [a], next, out),
         (&[a, b], true) => tiles::<2, true>(packed, sums, [a, b], next, out),
@@ -111,7 +111,7 @@ pub(in crate::dot) fn dot_packed(
         (&[a, b, c, d], true) => tiles::<4, true>(packed, sums, [a, b, c, d], next, out),
         (&[a, b, c, d, e], true) => tiles::<5, true>(packed, sums, [a, b, c, d, e], next, out),
         (&[a, b, c, d, e, f], true) => {
-            tiles::<6, true>(packed, sums, [a, b, c, d, e, f], next, out)
+            tiles::<6, true>(packed, sums, [a, b, c, d, e, f], next, out);
         }
         _ => unreachable!("the caller counted the columns"),
     }

@@ -26,10 +26,10 @@ fn quantize_group(x: &[f32; GROUP_LEN], group: &mut Group) {
         [load_floats(low), load_floats(high)]
     };
     let mut largest = [_mm512_setzero_si512(); GROUP_BLOCKS];
-    for b in 0..GROUP_BLOCKS {
+    for (b, largest) in largest.iter_mut().enumerate() {
         // Magnitudes compare as integers, and so NaN is the largest.
         let [low, high] = halves(b).map(|x| _mm512_castps_si512(_mm512_abs_ps(x)));
-        largest[b] = _mm512_max_epu32(low, high);
+        *largest = _mm512_max_epu32(low, high);
     }
     let largest = _mm512_castsi512_ps(largest_lanes(&largest));
     // Not less, so that NaN counts.
@@ -48,17 +48,17 @@ fn quantize_group(x: &[f32; GROUP_LEN], group: &mut Group) {
         _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high)
     };
     let mut slots = [_mm512_setzero_si512(); 8];
-    for k in 0..8 {
+    for (k, slot) in slots.iter_mut().enumerate() {
         let first = k / 4 * 8 + k % 4;
-        slots[k] = join(codes_of(first), codes_of(first + 4));
-        store_codes(&mut group.codes, k, slots[k]);
+        *slot = join(codes_of(first), codes_of(first + 4));
+        store_codes(&mut group.codes, k, *slot);
     }
     let quads = quads_of_slots(&slots);
     let ones = _mm512_set1_epi8(1);
     let mut sums = [_mm512_setzero_si512(); 2];
-    for k in 0..8 {
-        store_codes(&mut group.quads, k, quads[k]);
-        sums[k / 4] = _mm512_dpbusd_epi32(sums[k / 4], ones, quads[k]);
+    for (k, quads) in quads.iter().enumerate() {
+        store_codes(&mut group.quads, k, *quads);
+        sums[k / 4] = _mm512_dpbusd_epi32(sums[k / 4], ones, *quads);
     }
     // Sums of the first halves in the low 16 bits of each lane, of the second in the high ones.
     let high = _mm512_slli_epi32::<16>(sums[1]);
