@@ -262,7 +262,7 @@ const CASES: [Case; 28] = [
         input: "a directory for conversations that is a file",
         make: nothing,
         args: &["serve", "-m", "tiny.gguf", "--port", "0", "--kv-dir", "tiny.gguf"],
-        message: "error: cannot use tiny.gguf as a KV store: File exists (os error 17)",
+        message: "error: cannot use tiny.gguf as a KV store: Not a directory (os error 20)",
         exit_code: 1,
     },
 ];
