@@ -169,8 +169,17 @@ fn unpack_attention(bytes: &[u8], rope_dim: usize, row: &mut [f32]) {
 }
 
 fn pack_index(row: &[f32], bytes: &mut [u8]) {
-    let mut transformed = row.to_vec();
-    hadamard(&mut transformed);
+    /// Channels that need no memory from elsewhere; the published model has 128.
+    const NEAR: usize = 256;
+    let (mut near, mut far) = ([0.0; NEAR], Vec::new());
+    let transformed = if row.len() <= NEAR {
+        &mut near[..row.len()]
+    } else {
+        far.resize(row.len(), 0.0);
+        &mut far[..]
+    };
+    transformed.copy_from_slice(row);
+    hadamard(transformed);
     let (codes, scales) = bytes.split_at_mut(row.len() / 2);
     for ((group, codes), scale) in
         transformed.chunks_exact(FP4_GROUP).zip(codes.chunks_exact_mut(FP4_GROUP / 2)).zip(scales)

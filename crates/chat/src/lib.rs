@@ -15,6 +15,7 @@ mod dialect;
 mod error;
 mod grammar;
 mod parse;
+mod prepare;
 mod prompt;
 mod request;
 mod said;
@@ -30,8 +31,12 @@ pub use grammar::{
     AnswerFormat, AnswerRules, AnswerStart, Grammars, Guide, TokenBits, ToolRule, ToolRules,
 };
 pub use parse::{Output, OutputStart, ToolCall, parse_text, parse_tokens};
-pub use prompt::{Exchange, Prompt, Segment, render, render_chat, render_dialogue};
-pub use request::{Api, RenderedRequest, Sampling, convert_request, convert_value, render_request};
+pub use prepare::prepare_request;
+pub use prompt::{Exchange, KnownTurn, Prompt, Segment, render, render_chat, render_dialogue};
+pub use request::{
+    Api, RenderedRequest, Sampling, convert_request, convert_value, render_converted,
+    render_request,
+};
 pub use said::{Listener, Said, SaidCall, tell_cut_call};
 pub use tokenizer::{PromptTokens, StreamDecoder, Tokenizer, Vocabulary};
 pub use wishes::convert_with_rules;

@@ -45,6 +45,9 @@ pub enum Segment<'a> {
     Text(&'a str),
 }
 
+/// What [`Prompt::encode_with`] asks: the tokens of a turn, if they are known.
+pub type KnownTurn<'a> = dyn FnMut(&[u32], u32) -> Option<Vec<u32>> + 'a;
+
 impl Prompt {
     /// The prompt as one text, in which control tokens cannot be told from text that spells them.
     pub fn text(&self) -> &str {
@@ -79,11 +82,7 @@ impl Prompt {
     ///
     /// # Errors
     /// If the vocabulary lacks a control token that the prompt uses.
-    pub fn encode_with(
-        &self,
-        tokenizer: &Tokenizer,
-        turn: &mut dyn FnMut(&[u32], u32) -> Option<Vec<u32>>,
-    ) -> Result<Vec<u32>> {
+    pub fn encode_with(&self, tokenizer: &Tokenizer, turn: &mut KnownTurn<'_>) -> Result<Vec<u32>> {
         let is = |segment: Segment<'_>, token: SpecialToken| match segment {
             Segment::Control(text) => text == token.default_str(),
             Segment::Text(_) => false,

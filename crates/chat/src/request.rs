@@ -14,13 +14,16 @@ use deepseek_recipe::openai::{ChatCompletionRequest, ResponsesRequest};
 use deepseek_recipe::request::{
     ConversationRequest, ConversionOptions, ModelVersion, ProtocolRequest, WebSearchBehavior,
 };
+use deepseek_recipe_core::conversation::{Conversation, ReasoningEffort};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
-use crate::prompt::render;
+use crate::prepare::prepare_request;
+use crate::prompt::{Prompt, render};
 use crate::tokenizer::Tokenizer;
+use crate::wishes::convert_with_rules;
 
 /// A chat API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,10 +113,33 @@ impl Sampling {
 /// # Errors
 /// If the body is not JSON of the API, or asks for something the model does not do.
 pub fn convert_request(api: Api, body: &[u8]) -> Result<ConversationRequest> {
+    let body = serde_json::from_slice(body);
+    let mut body =
+        body.map_err(|source| Error::ParseRequest { api, field: ".".to_owned(), source })?;
+    prepare_request(api, &mut body);
     match api {
-        Api::Chat => convert::<ChatCompletionRequest>(api, body),
-        Api::Messages => convert::<MessagesRequest>(api, body),
-        Api::Responses => convert::<ResponsesRequest>(api, body),
+        Api::Chat => convert_with_rules::<ChatCompletionRequest>(api, body),
+        Api::Messages => convert_with_rules::<MessagesRequest>(api, body),
+        Api::Responses => convert_with_rules::<ResponsesRequest>(api, body),
+    }
+    .map(|(request, _)| request)
+}
+
+/// Renders a converted request.
+///
+/// The preview dialect has no low effort. Agents ask for it where a question is small, whatever
+/// the model, so they get the least there is.
+///
+/// # Errors
+/// None that a converted request can cause.
+pub fn render_converted(dialect: Dialect, request: &ConversationRequest) -> Result<Prompt> {
+    let conversation = &request.conversation;
+    match (dialect, conversation.reasoning_effort) {
+        (Dialect::V4Preview, Some(ReasoningEffort::Low)) => {
+            let reasoning_effort = Some(ReasoningEffort::High);
+            render(dialect, &Conversation { reasoning_effort, ..conversation.clone() })
+        }
+        _ => render(dialect, conversation),
     }
 }
 
@@ -129,7 +155,7 @@ pub fn render_request(
     tokenizer: &Tokenizer,
 ) -> Result<RenderedRequest> {
     let request = convert_request(api, body)?;
-    let prompt = render(dialect, &request.conversation)?;
+    let prompt = render_converted(dialect, &request)?;
     Ok(RenderedRequest {
         tokens: prompt.encode(tokenizer)?,
         prompt: prompt.text().to_owned(),
@@ -137,7 +163,7 @@ pub fn render_request(
     })
 }
 
-/// Converts a request body that has been parsed as JSON, for servers that look into it first.
+/// Converts a request body that has been parsed and prepared, for servers that look into it.
 ///
 /// # Errors
 /// As [`convert_request`].
@@ -149,28 +175,6 @@ pub fn convert_value<R: ProtocolRequest + DeserializeOwned>(
     let request: R =
         serde_path_to_error::deserialize(body).map_err(|error| not_valid(api, error))?;
     convert_as(request, model)
-}
-
-fn convert<R: ProtocolRequest + DeserializeOwned>(
-    api: Api,
-    body: &[u8],
-) -> Result<ConversationRequest> {
-    /// The model's name, which the vendor's conversion wants to know beforehand.
-    #[derive(Deserialize)]
-    struct Model {
-        model: String,
-    }
-    let Model { model } = parse(api, body)?;
-    convert_as(parse::<R>(api, body)?, model)
-}
-
-fn parse<T: DeserializeOwned>(api: Api, body: &[u8]) -> Result<T> {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let parsed = serde_path_to_error::deserialize(&mut deserializer);
-    let parsed = parsed.map_err(|error| not_valid(api, error))?;
-    let whole = deserializer.end();
-    whole.map_err(|source| Error::ParseRequest { api, field: ".".to_owned(), source })?;
-    Ok(parsed)
 }
 
 fn not_valid(api: Api, error: serde_path_to_error::Error<serde_json::Error>) -> Error {

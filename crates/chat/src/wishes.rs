@@ -165,12 +165,12 @@ impl Choice {
     fn rules(&self, request: &ConversationRequest, several: bool) -> Result<Option<ToolRules>> {
         let conversation = &request.conversation;
         if conversation.tool_choice == ToolChoice::None || conversation.tools.is_empty() {
-            return match self.required && !request.parsing_options.parse_tool_calls {
-                true => {
-                    Err(refused("tool_choice: a tool has to be called, and there are no tools"))
-                }
-                false => Ok(None),
-            };
+            if self.required && !request.parsing_options.parse_tool_calls {
+                return Err(refused(
+                    "tool_choice: a tool has to be called, and there are no tools",
+                ));
+            }
+            return Ok(None);
         }
         if let Some(unknown) = self
             .names

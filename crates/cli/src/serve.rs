@@ -16,6 +16,7 @@ use server::{ApiKeys, Loaded, Service, ServiceOptions, Trace};
 
 use crate::args::{BackendArgs, positive};
 use crate::models;
+use crate::repl::tokens;
 use crate::run::load;
 use crate::settings::load_options;
 
@@ -41,8 +42,9 @@ pub(crate) struct ServeArgs {
     #[arg(short, long, value_name = "P", default_value_t = 8000)]
     port: u16,
 
-    /// Tokens of a conversation, answers included [default: 32768, or what the model knows].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    /// Tokens of a conversation, such as 65536 or 64k, answers included [default: 32768, or what the
+    /// model knows].
+    #[arg(long, value_name = "N", value_parser = tokens)]
     ctx: Option<usize>,
 
     /// Conversations that are held and answered at once.
@@ -117,6 +119,10 @@ pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
     });
     let model_name = models::name(args.model.as_deref());
     let (n_slots, max_queued) = (args.slots, args.queue);
+    if !args.host.is_loopback() && args.api_key.is_empty() {
+        writeln!(stderr, "warning: whoever reaches {address} may use it; --api-key asks for a key")
+            .context(told)?;
+    }
     writeln!(stderr, "listening on http://{address} (OpenAI base URL http://{address}/v1)")
         .context(told)?;
     server::serve::<anyhow::Error>(listener, &service, move || {

@@ -13,9 +13,21 @@ use crate::forward::Options;
 use crate::geometry::{Geometry, LARGEST_RATIO, OVERLAP_RATIO};
 use crate::timeline::Timeline;
 
-/// Names a slot of a [`crate::Model`].
+/// Names a slot of a [`crate::Model`], or of whatever else is an [`crate::Inference`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SlotId(pub(crate) usize);
+
+impl SlotId {
+    /// The name of the slot that its model counts as `index`.
+    pub fn of_index(index: usize) -> Self {
+        Self(index)
+    }
+
+    /// What the model counts the slot as.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
 
 /// The three kinds of KV rows that a layer may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Who is let in: API keys.
+//! Who is let in: whoever has a key and brings no more than is read.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
@@ -6,7 +6,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::error::{ApiError, Family, Kind};
-use crate::service::Service;
+use crate::service::{MAX_BODY_BYTES, Service};
 
 /// The keys that are let in; none means that everybody is.
 #[derive(Debug, Clone, Default)]
@@ -37,20 +37,29 @@ impl ApiKeys {
     }
 }
 
-/// Refuses requests without a key, except those that only ask whether the server is there.
+/// Refuses requests without a key, except those that only ask whether the server is there, and
+/// bodies that announce that they are too large, before they are sent.
 pub(crate) async fn check(
     State(service): State<Service>,
     request: Request,
     next: Next,
 ) -> Response {
     let path = request.uri().path();
+    let family = Family::of_path(path);
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > MAX_BODY_BYTES) {
+        let message =
+            format!("the body is larger than the {} MiB that are read", MAX_BODY_BYTES >> 20);
+        return ApiError::new(Kind::TooLarge, family, message).into_response();
+    }
     let open = request.method() == Method::OPTIONS
         || matches!(path, "/" | "/health" | "/api/hello" | "/openapi.json");
     if open || service.options().keys.admit(request.headers()) {
         return next.run(request).await;
     }
     let message = "this server wants an API key, and the request has none that it knows";
-    ApiError::new(Kind::Unauthorized, Family::of_path(path), message).into_response()
+    ApiError::new(Kind::Unauthorized, family, message).into_response()
 }
 
 #[cfg(test)]

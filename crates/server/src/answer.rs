@@ -15,7 +15,7 @@ use chat::deepseek_recipe::anthropic::MessagesRequest;
 use chat::deepseek_recipe::request::{ConversationRequest, ProtocolRequest};
 use chat::deepseek_recipe::response::{Accumulate as _, ProtocolResponse};
 use chat::deepseek_recipe::stream::{ChunkGenerator, StreamError, StreamProcessor};
-use chat::{Api, Listener, convert_with_rules, render, tell_cut_call};
+use chat::{Api, Listener, convert_with_rules, prepare_request, render_converted, tell_cut_call};
 use engine::{CancelToken, Constraint, Job};
 use futures::{Stream, StreamExt as _};
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ struct Asked {
     prompt: Vec<u32>,
     /// What the answer is held to.
     constraint: Option<Box<dyn Constraint>>,
-    /// The body, as the endpoint prepared it.
+    /// The body, as it was prepared.
     body: Value,
     /// The conversation as input items, where the API stores it.
     items: Vec<Value>,
@@ -127,7 +127,8 @@ fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiErro
     if body.get("model").is_none_or(Value::is_null) {
         body["model"] = running.model_name.clone().into();
     }
-    E::prepare(&mut body)?;
+    E::check(&body)?;
+    prepare_request(E::API, &mut body);
     let model = body["model"].as_str().unwrap_or_default().to_owned();
     let items = match E::API {
         Api::Responses => running.service().stored().resolve(&mut body)?,
@@ -137,7 +138,7 @@ fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiErro
     let (request, rules) = convert_with_rules::<E>(E::API, body.clone()).map_err(refused)?;
     let forms = running.service().forms();
     let constraint = forms.constraint(&running.tokenizer, &rules).map_err(refused)?;
-    let prompt = render(running.dialect, &request.conversation).map_err(refused)?;
+    let prompt = render_converted(running.dialect, &request).map_err(refused)?;
     let turns = running.service().turns();
     let prompt = turns.encode(&running.tokenizer, &prompt, &request.conversation);
     let prompt = prompt.map_err(refused)?;

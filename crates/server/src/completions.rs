@@ -211,9 +211,10 @@ struct Logprobs {
 }
 
 impl Logprobs {
-    fn push(&mut self, text: String, logprob: Option<f32>, top: Value) {
+    /// Adds a token, of whose text `n_shown` characters stand in the reply.
+    fn push(&mut self, text: String, n_shown: usize, logprob: Option<f32>, top: Value) {
         self.text_offset.push(self.offset);
-        self.offset += text.chars().count();
+        self.offset += n_shown;
         self.tokens.push(text);
         self.of_tokens.push(logprob);
         self.of_others.push(top);
@@ -305,8 +306,11 @@ impl Reply {
                 let prompt = std::mem::take(&mut self.prompt);
                 for (&token, logprob) in prompt.iter().zip(logprobs) {
                     let text = self.text_of(token);
+                    // The token that begins every text is none of it.
+                    let shown = if Some(token) == self.tokenizer.bos() { "" } else { &text };
+                    let n_shown = shown.chars().count();
                     if let Some(list) = &mut self.logprobs {
-                        list.push(text, logprob, Value::Null);
+                        list.push(text, n_shown, logprob, Value::Null);
                     }
                 }
                 self.prompt = prompt;
@@ -333,7 +337,8 @@ impl Reply {
             let top: Map<String, Value> =
                 token.top.iter().map(|&(id, p)| (self.text_of(id), json!(p))).collect();
             if let Some(list) = &mut self.logprobs {
-                list.push(text, token.logprob, top.into());
+                let n_shown = text.chars().count();
+                list.push(text, n_shown, token.logprob, top.into());
             }
         }
         let text = self.decoder.push(&self.tokenizer, token.id);

@@ -20,7 +20,8 @@ use tokio_io_timeout::TimeoutStream;
 
 /// Connections that are open at once; the next one waits to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
-/// Bytes of request headers, and of the buffer that is filled for a slow reader.
+/// Bytes of request headers (twice as many may have been read before it shows), and of the buffer
+/// that is filled for a slow reader.
 const MAX_HEADER_BYTES: usize = 64 << 10;
 /// How long a connection may be without a complete request: slow headers, or none.
 const HEADER_PAUSE: Duration = Duration::from_mins(1);

@@ -1,4 +1,4 @@
-//! What differs between the chat APIs: names, keep-alives, and bodies that need a hand.
+//! What differs between the chat APIs: names, signs of life, and what is refused.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,8 +26,8 @@ pub(crate) trait Endpoint:
     /// How the ids of its responses begin.
     const ID_PREFIX: &'static str;
 
-    /// Brings a body into the form that the vendor's crate takes.
-    fn prepare(body: &mut Value) -> Result<(), ApiError>;
+    /// Refuses what a body asks for and is not done here.
+    fn check(body: &Value) -> Result<(), ApiError>;
 
     /// The field that holds the conversation.
     const PROMPT_FIELD: &'static str;
@@ -56,29 +56,8 @@ impl Endpoint for ChatCompletionRequest {
     const ID_PREFIX: &'static str = "chatcmpl-";
     const PROMPT_FIELD: &'static str = "messages";
 
-    fn prepare(body: &mut Value) -> Result<(), ApiError> {
-        one_answer(body)?;
-        switch_by_model_name(body, |body, thinks| {
-            let kind = if thinks { "enabled" } else { "disabled" };
-            if is_absent(body, "thinking") && is_absent(body, "reasoning_effort") {
-                body["thinking"] = json!({ "type": kind });
-            }
-        });
-        // The newer name of the same limit, which the vendor's crate passes over.
-        if is_absent(body, "max_tokens")
-            && let Some(limit) = body.get("max_completion_tokens").cloned()
-        {
-            body["max_tokens"] = limit;
-        }
-        // The API's seeds are signed.
-        if let Some(seed) = body.get("seed").and_then(Value::as_i64).filter(|&seed| seed < 0) {
-            body["seed"] = (seed & i64::MAX).into();
-        }
-        for message in body.get_mut("messages").and_then(Value::as_array_mut).into_iter().flatten()
-        {
-            prepare_message(message);
-        }
-        Ok(())
+    fn check(body: &Value) -> Result<(), ApiError> {
+        one_answer(body)
     }
 
     fn keep_alive(stream: &StreamState<'_>) -> Event {
@@ -103,23 +82,7 @@ impl Endpoint for MessagesRequest {
     const ID_PREFIX: &'static str = "msg_";
     const PROMPT_FIELD: &'static str = "messages";
 
-    fn prepare(body: &mut Value) -> Result<(), ApiError> {
-        drop_billing_header(body);
-        switch_by_model_name(body, |body, thinks| {
-            let kind = if thinks { "enabled" } else { "disabled" };
-            if is_absent(body, "thinking") {
-                body["thinking"] = json!({ "type": kind });
-            }
-        });
-        // The type of ordinary tools may be named; the vendor's crate takes a type for a sign of a
-        // tool that runs at the provider.
-        for tool in body.get_mut("tools").and_then(Value::as_array_mut).into_iter().flatten() {
-            if let Some(tool) = tool.as_object_mut()
-                && tool.get("type").is_some_and(|kind| kind.is_null() || kind == "custom")
-            {
-                tool.shift_remove("type");
-            }
-        }
+    fn check(_: &Value) -> Result<(), ApiError> {
         Ok(())
     }
 
@@ -138,8 +101,8 @@ impl Endpoint for ResponsesRequest {
     const ID_PREFIX: &'static str = "resp_";
     const PROMPT_FIELD: &'static str = "input";
 
-    fn prepare(body: &mut Value) -> Result<(), ApiError> {
-        if !is_absent(body, "conversation") {
+    fn check(body: &Value) -> Result<(), ApiError> {
+        if body.get("conversation").is_some_and(|it| !it.is_null()) {
             let message = "conversations are not kept here; send the input, or a \
                            previous_response_id";
             return Err(ApiError::field(Family::OpenAi, "conversation", message));
@@ -148,15 +111,6 @@ impl Endpoint for ResponsesRequest {
             let message = "answers are not made in the background; leave background out";
             return Err(ApiError::field(Family::OpenAi, "background", message));
         }
-        switch_by_model_name(body, |body, thinks| {
-            let effort = if thinks { "high" } else { "none" };
-            if is_absent(body, "reasoning") {
-                body["reasoning"] = json!({});
-            }
-            if body["reasoning"].is_object() && is_absent(&body["reasoning"], "effort") {
-                body["reasoning"]["effort"] = effort.into();
-            }
-        });
         Ok(())
     }
 
@@ -186,35 +140,6 @@ impl Endpoint for ResponsesRequest {
     }
 }
 
-fn is_absent(body: &Value, key: &str) -> bool {
-    body.get(key).is_none_or(Value::is_null)
-}
-
-/// The hosted service has two names for one model, of which one thinks and the other does not.
-fn switch_by_model_name(body: &mut Value, switch: impl FnOnce(&mut Value, bool)) {
-    match body.get("model").and_then(Value::as_str) {
-        Some("deepseek-chat") => switch(body, false),
-        Some("deepseek-reasoner") => switch(body, true),
-        _ => {}
-    }
-}
-
-/// Brings a chat message into the form that the vendor's crate takes.
-fn prepare_message(message: &mut Value) {
-    if message["role"] == "developer" {
-        message["role"] = "system".into();
-    }
-    if message.is_object() && message["role"] != "assistant" && is_absent(message, "content") {
-        message["content"] = "".into();
-    }
-    for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
-        let arguments = call.get_mut("function").and_then(|function| function.get_mut("arguments"));
-        if let Some(arguments) = arguments.filter(|arguments| arguments.is_object()) {
-            *arguments = arguments.to_string().into();
-        }
-    }
-}
-
 fn one_answer(body: &Value) -> Result<(), ApiError> {
     match body.get("n") {
         None | Some(Value::Null) => Ok(()),
@@ -223,48 +148,14 @@ fn one_answer(body: &Value) -> Result<(), ApiError> {
     }
 }
 
-/// Claude Code's first system block names its version and a hash of the first user message: with
-/// it, two conversations share no beginning. It is for billing, not for the model.
-fn drop_billing_header(body: &mut Value) {
-    let Some(Value::Array(blocks)) = body.get_mut("system") else { return };
-    blocks.retain(|block| {
-        let text = block.get("text").and_then(Value::as_str);
-        !text.is_some_and(|text| text.starts_with("x-anthropic-billing-header:"))
-    });
-    if blocks.is_empty()
-        && let Some(body) = body.as_object_mut()
-    {
-        body.shift_remove("system");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_billing_block_goes_and_others_stay() {
-        let mut body = json!({ "system": [
-            { "type": "text", "text": "x-anthropic-billing-header: cc_version=2; x" },
-            { "type": "text", "text": "You are careful." },
-        ] });
-        MessagesRequest::prepare(&mut body).expect("a sound body");
-        assert_eq!(body["system"], json!([{ "type": "text", "text": "You are careful." }]));
-        let mut alone = json!({ "system": [
-            { "type": "text", "text": "x-anthropic-billing-header: cc_version=2; x" },
-        ] });
-        MessagesRequest::prepare(&mut alone).expect("a sound body");
-        assert_eq!(alone, json!({}));
-    }
-
-    #[test]
-    fn a_limit_has_two_names() {
-        let mut body = json!({ "max_completion_tokens": 7 });
-        ChatCompletionRequest::prepare(&mut body).expect("a sound body");
-        assert_eq!(body["max_tokens"], 7);
-        let mut both = json!({ "max_completion_tokens": 7, "max_tokens": 5 });
-        ChatCompletionRequest::prepare(&mut both).expect("a sound body");
-        assert_eq!(both["max_tokens"], 5);
-        assert!(ChatCompletionRequest::prepare(&mut json!({ "n": 2 })).is_err());
+    fn one_answer_is_made() {
+        assert!(ChatCompletionRequest::check(&json!({ "n": 1 })).is_ok());
+        assert!(ChatCompletionRequest::check(&json!({ "n": null })).is_ok());
+        assert!(ChatCompletionRequest::check(&json!({ "n": 2 })).is_err());
     }
 }

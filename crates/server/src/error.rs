@@ -193,6 +193,9 @@ impl ApiError {
                 (format!("{field}: {source}"), Some(field.clone()))
             }
             chat::Error::ParseRequest { source, .. } => (source.to_string(), None),
+            chat::Error::Rule { place, .. } => {
+                (error.to_string(), place.split(':').next().map(str::to_owned))
+            }
             _ => (chain(error), None),
         };
         let param = field.or_else(|| named_field(&message, body));

@@ -1,6 +1,6 @@
 //! The server as the only thing a process does: it listens, loads, answers, and ends when asked.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::net::TcpListener;
 
 use crate::service::{Loaded, Service};
@@ -17,7 +17,8 @@ pub fn serve<E: From<io::Error> + Send + 'static>(
     load: impl FnOnce() -> Result<Loaded, E> + Send + 'static,
 ) -> Result<(), E> {
     // Fails if the process logs already, which is as well.
-    let _ = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false).try_init();
+    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+    let _ = log.with_ansi(io::stderr().is_terminal()).try_init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         listener.set_nonblocking(true)?;

@@ -260,3 +260,60 @@ impl Told {
         self.said.get().cloned().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(id: usize, arguments: &str) -> Said {
+        let call = SaidCall {
+            id: format!("call_{id}"),
+            name: "f".to_owned(),
+            arguments: arguments.to_owned(),
+        };
+        Said { content: "Well.".to_owned(), calls: vec![call], ..Said::default() }
+    }
+
+    fn turn(id: usize, arguments: &str) -> Turn {
+        let place = blake3::hash(&id.to_le_bytes());
+        Turn { tokens: vec![7; 1000], said: said(id, arguments), place }
+    }
+
+    #[test]
+    fn old_turns_go() {
+        let mut kept = Kept::default();
+        let large = "x".repeat(MAX_BYTES / 4);
+        for id in 0..9 {
+            kept.keep(turn(id, &large));
+            assert!(kept.n_bytes <= MAX_BYTES);
+        }
+        assert_eq!(kept.turns.len(), 3);
+        assert_eq!((kept.by_call.len(), kept.by_place.len()), (3, 3));
+        assert!(kept.by_call.contains_key("call_8") && !kept.by_call.contains_key("call_5"));
+        let sum: usize = kept.turns.iter().map(|turn| turn.n_bytes()).sum();
+        assert_eq!(sum, kept.n_bytes);
+    }
+
+    #[test]
+    fn a_call_is_known_by_what_it_says() {
+        let known = turn(1, r#"{"a": 1.0, "b": [true, {"c": "x"}]}"#);
+        let is = |content: &str, reasoning: &str, arguments: &str| {
+            let calls = [ToolCall {
+                id: "call_1".to_owned(),
+                name: "f".to_owned(),
+                arguments: arguments.to_owned(),
+            }];
+            known.is(&Asked { content, reasoning, calls: &calls })
+        };
+        let same = json!({ "b": [true, { "c": "x" }], "a": 1 }).to_string();
+        assert!(is("Well.", "", &same));
+        assert!(is(" Well.\n", "", &same), "white space around it is nobody's");
+        assert!(!is("Well!", "", &same));
+        assert!(!is("Well.", "It thought otherwise.", &same));
+        assert!(!is("Well.", "", r#"{"a": 1, "b": [true, {"c": "y"}]}"#));
+        assert!(!is("Well.", "", r#"{"a": 1, "b": [true]}"#));
+        assert!(!is("Well.", "", "not JSON"));
+    }
+}

@@ -41,7 +41,7 @@ const ROWS: [Row; 10] = [
         optional: &["backend-gpu"],
         tests: &["backend-gpu"],
     },
-    Row { room: "server", uses: &["chat", "engine"], optional: &[], tests: &[] },
+    Row { room: "server", uses: &["chat", "engine"], optional: &[], tests: &["model"] },
     Row {
         room: "cli",
         uses: &["gguf", "chat", "kv-store", "engine", "server"],

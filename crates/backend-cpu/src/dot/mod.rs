@@ -121,6 +121,10 @@ pub(crate) struct Packed {
 
 /// A group of a row.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "only AVX-512 has kernels that use it")
+)]
 struct PackedGroup {
     /// In quads, as [`Group::quads`].
     codes: [Lane; 8],
@@ -130,6 +134,10 @@ struct PackedGroup {
 
 /// The minimums of a group.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "only AVX-512 has kernels that use it")
+)]
 struct PackedMinimums {
     /// By block.
     scales: Lanes,
@@ -149,8 +157,16 @@ struct Lanes([f32; 16]);
 
 /// Registers in memory: partial sums of a product that is under way, and what it is made of.
 #[derive(Debug, Default)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "only AVX-512 has kernels that use it")
+)]
 pub(crate) struct Registers(Vec<Lanes>);
 
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "only AVX-512 has kernels that use it")
+)]
 impl Registers {
     /// `n` registers whose contents mean nothing.
     fn some(&mut self, n: usize) -> &mut [Lanes] {
@@ -266,6 +282,10 @@ pub(crate) struct FloatScratch {
 }
 
 /// [`dot_float`] for any number of columns, where [`has_float_tiles`].
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(unused_variables, reason = "only AVX-512 has kernels that use it")
+)]
 pub(crate) fn dot_floats(
     isa: Available,
     format: FloatFormat,
@@ -320,6 +340,10 @@ pub(crate) fn pack(
 
 /// `out[c][r] = packed[r] . columns[c]` for one to [`PACKED_COLUMNS`] columns; those in `next` are
 /// asked for meanwhile.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(unused_variables, reason = "only AVX-512 has kernels that use it")
+)]
 pub(crate) fn dot_packed(
     isa: Available,
     packed: &Packed,

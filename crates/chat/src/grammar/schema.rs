@@ -203,10 +203,9 @@ fn closed(schema: &Value, root: &Value) -> Value {
         return closed;
     }
     let mut whole = root.clone();
-    // A name that no schema has of itself, since its own definitions come along inside.
-    const PLACE: &str = "#/$defs/arguments";
+    // Definitions of its own come along inside.
     for schema in [&mut closed, &mut whole] {
-        move_references(schema, PLACE);
+        move_references(schema, "#/$defs/arguments");
     }
     if let Some(map) = closed.as_object_mut() {
         map.insert("$defs".to_owned(), json!({ "arguments": whole }));

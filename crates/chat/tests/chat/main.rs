@@ -9,3 +9,4 @@ mod requests;
 mod small_vocabulary;
 mod support;
 mod tokenizer;
+mod wishes;

@@ -189,7 +189,7 @@ const CASES: [Case; 28] = [
     Case {
         input: "an id that nothing has",
         make: |folder| {
-            fs::create_dir_all(folder.path("kv/entries")).expect("the folder is writable")
+            fs::create_dir_all(folder.path("kv/entries")).expect("the folder is writable");
         },
         args: &["cache", "show", "--kv-dir", "kv", "abcd"],
         message: "error: no prefix has an id that begins with \"abcd\"",

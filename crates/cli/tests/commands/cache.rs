@@ -70,7 +70,7 @@ fn prefixes_are_listed_and_shown() {
     assert_eq!(lines.len(), 4);
     assert!(lines[2].starts_with(&id_of(&folder, 20)[..12]), "{}", lines[2]);
     assert!(lines[2].contains("abababab  turn end"), "{}", lines[2]);
-    assert_eq!(lines[3], "2 prefixes, 7 files, 12.03 KiB");
+    assert_eq!(lines[3], "2 prefixes, 7 files, 12.02 KiB");
     let id = id_of(&folder, 20);
     let shown = text(&folder.succeed(&["cache", "show", "--kv-dir", "kv", &id[..8]], b""));
     assert!(shown.starts_with(&format!("id         {id}\n")), "{shown}");

@@ -64,7 +64,7 @@ fn after_reasoning_only_the_last_answer_is_run_again() {
     let [first, second] = figures(&stdout)[..] else { panic!("two turns: {stdout}") };
     // All but the mark that begins reasoning, less what an exact rewind runs again.
     let kept = first[0] - 1;
-    assert!((kept - 16..=kept).contains(&second[1]), "{stdout}");
+    assert!((kept - 127..=kept).contains(&second[1]), "{stdout}");
 }
 
 #[test]
@@ -155,6 +155,18 @@ fn a_pipe_gets_plain_text_and_wrong_lines_are_told() {
     ];
     assert_eq!(stderr.lines().collect::<Vec<_>>(), expected);
     assert!(!folder.path("data/conversations").exists(), "nothing was saved");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_told_and_passed_over() {
+    let folder = Folder::empty();
+    let args = [GREEDY, &["--nothink"]].concat();
+    let output = folder.run(&args, b"\xff\xfe\n\n\nWhat is 3+4?\n/nonsense \xff\n/stats");
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(stdout.starts_with("7\n"), "{stdout}{stderr}");
+    assert!(stdout.contains("; 1 turns; "), "{stdout}");
+    assert_eq!(stderr.matches("error: a message is not UTF-8 text").count(), 2, "{stderr}");
 }
 
 #[test]

@@ -8,13 +8,14 @@ use crate::conversation::{BLOCK_TOKENS, SMALL, options, tokens};
 use crate::damage::open;
 use crate::disk::{Disk, Fault};
 
-/// Conversations that grow turn by turn and share beginnings.
+/// Conversations that grow turn by turn and share beginnings. One turn is long enough for several
+/// threads to write it.
 fn turns() -> Vec<Vec<u32>> {
     let of = |seed, n_shared, lengths: &[usize]| {
         let turns: Vec<_> = lengths.iter().map(|&n| tokens(seed, n_shared, n)).collect();
         turns
     };
-    [of(100, 2, &[2, 3, 5]), of(5000, 2, &[4]), of(9000, 0, &[1, 3])].concat()
+    [of(100, 2, &[2, 3, 5, 14]), of(5000, 2, &[4]), of(9000, 0, &[1, 3])].concat()
 }
 
 /// Saves and restores all, whatever fails, and returns what was reported saved. A disk that says it
@@ -56,18 +57,20 @@ fn n_operations() -> usize {
 fn every_operation_may_fail() {
     let n_operations = n_operations();
     assert!(n_operations > 120, "{n_operations} operations");
+    let mut kinds = [ErrorKind::Other, ErrorKind::StorageFull, ErrorKind::NotFound];
     for n in 0..n_operations {
-        for kind in [ErrorKind::Other, ErrorKind::StorageFull, ErrorKind::NotFound] {
-            for fault in [Fault::Once(n), Fault::After(n), Fault::From(n)] {
-                let disk = Disk::default();
-                disk.set_fault(Some((fault, kind)));
-                let store =
-                    Store::open_with(disk.io(), Path::new("kv"), Fingerprint([1; 32]), &options());
-                let saved = store.map_or_else(|_| Vec::new(), |store| work(&store));
-                disk.set_fault(None);
-                check_left(&disk, &saved, &format!("{fault:?} {kind}"));
-            }
+        let faults = [Fault::Once(n), Fault::After(n), Fault::From(n)];
+        for (fault, kind) in faults.into_iter().zip(kinds) {
+            let disk = Disk::default();
+            disk.set_fault(Some((fault, kind)));
+            let store =
+                Store::open_with(disk.io(), Path::new("kv"), Fingerprint([1; 32]), &options());
+            let saved = store.map_or_else(|_| Vec::new(), |store| work(&store));
+            disk.set_fault(None);
+            check_left(&disk, &saved, &format!("{fault:?} {kind}"));
         }
+        // Each kind with each fault, and every operation with three of the nine.
+        kinds.rotate_left(1);
     }
 }
 

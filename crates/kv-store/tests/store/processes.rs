@@ -21,7 +21,7 @@ const SMALL_FILE_SYSTEM: &str = "IRONSTAR_KV_STORE_SMALL_FILE_SYSTEM";
 const DEFAULT_KILLS: usize = 16;
 /// Large enough that a kill meets files that are half written.
 const SIZES: Sizes = Sizes { block: 150_000, frontier: 200_000 };
-const MAX_BLOCKS: usize = 6;
+const MAX_BLOCKS: usize = 11;
 
 #[expect(clippy::disallowed_methods, reason = "a switch of the test run, not of the program")]
 fn variable(name: &str) -> Option<String> {

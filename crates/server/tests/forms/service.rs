@@ -99,7 +99,7 @@ pub(crate) fn stream(path: &str, mut body: Value) -> Vec<Value> {
     data.map(|data| serde_json::from_str(data).expect("JSON")).collect()
 }
 
-/// Sends a body that is to be refused, and returns why.
+/// Sends a body that is to be refused because of a field, and returns why.
 pub(crate) fn refused(path: &str, body: &Value) -> String {
     let (status, reply) = send(path, body);
     assert_eq!(status, 400, "{body}: {reply}");

@@ -1,0 +1,10 @@
+//! The server over HTTP, with a model that says what it was told to say.
+
+mod client;
+mod conformance;
+mod errors;
+mod life;
+mod page;
+mod pieces;
+mod scripted;
+mod transcripts;
