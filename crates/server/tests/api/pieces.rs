@@ -101,8 +101,8 @@ fn of_messages_stream(reply: &Reply) -> Meaning {
         *input = parsed(input).map_or_else(|| input.clone(), |json| json.to_string());
     }
     if let Some((name, input)) = meaning.calls.pop_if(|(_, input)| parsed(input).is_none()) {
-        meaning.content +=
-            &format!("[The call of {name} was cut off by the limit of tokens: {input}]");
+        let told = format!("[The call of {name} was cut off by the limit of tokens: {input}]");
+        meaning.content.push_str(&told);
     }
     meaning
 }
