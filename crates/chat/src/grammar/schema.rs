@@ -243,37 +243,37 @@ fn move_references(schema: &mut Value, place: &str) {
 mod tests {
     use super::*;
 
-    fn parameter(schema: Value) -> ParameterValue {
+    fn parameter(schema: &Value) -> ParameterValue {
         let schema = json!({ "type": "object", "properties": { "x": schema },
             "$defs": { "Color": { "type": "string", "enum": ["red", "blue"] } } });
         let parameters = Parameters::of(&schema);
         parameters.named.first().expect("it has one").value.clone()
     }
 
-    fn texts(texts: &[&str]) -> Option<Text> {
-        Some(Text::OneOf(texts.iter().map(|text| (*text).to_owned()).collect()))
+    fn texts(texts: &[&str]) -> Text {
+        Text::OneOf(texts.iter().map(|text| (*text).to_owned()).collect())
     }
 
     #[test]
     fn strings_are_text_and_the_rest_is_json() {
         let number = json!({ "type": "integer" });
-        assert_eq!(parameter(number.clone()), ParameterValue { text: None, json: Some(number) });
+        assert_eq!(parameter(&number), ParameterValue { text: None, json: Some(number) });
         let string = json!({ "type": "string", "minLength": 2 });
-        assert_eq!(parameter(string), ParameterValue { text: Some(Text::Free), json: None });
-        let chosen = parameter(json!({ "enum": ["a", "b"] }));
-        assert_eq!(chosen, ParameterValue { text: texts(&["a", "b"]), json: None });
+        assert_eq!(parameter(&string), ParameterValue { text: Some(Text::Free), json: None });
+        let chosen = parameter(&json!({ "enum": ["a", "b"] }));
+        assert_eq!(chosen, ParameterValue { text: Some(texts(&["a", "b"])), json: None });
         let optional = json!({ "anyOf": [{ "type": "string" }, { "type": "null" }] });
         let value = ParameterValue { text: Some(Text::Free), json: Some(optional.clone()) };
-        assert_eq!(parameter(optional), value);
-        let color = parameter(json!({ "$ref": "#/$defs/Color" }));
-        assert_eq!(color, ParameterValue { text: texts(&["red", "blue"]), json: None });
-        let one = parameter(json!({ "allOf": [{ "$ref": "#/$defs/Color" }], "default": "red" }));
-        assert_eq!(one, ParameterValue { text: texts(&["red", "blue"]), json: None });
+        assert_eq!(parameter(&optional), value);
+        let color = parameter(&json!({ "$ref": "#/$defs/Color" }));
+        assert_eq!(color, ParameterValue { text: Some(texts(&["red", "blue"])), json: None });
+        let one = parameter(&json!({ "allOf": [{ "$ref": "#/$defs/Color" }], "default": "red" }));
+        assert_eq!(one, ParameterValue { text: Some(texts(&["red", "blue"])), json: None });
     }
 
     #[test]
     fn references_come_along() {
-        let value = parameter(json!({ "type": "array", "items": { "$ref": "#/$defs/Color" } }));
+        let value = parameter(&json!({ "type": "array", "items": { "$ref": "#/$defs/Color" } }));
         let json = value.json.expect("an array is no string");
         assert_eq!(json["items"]["$ref"], "#/$defs/arguments/$defs/Color");
         let found = json.pointer("/$defs/arguments/$defs/Color/enum").expect("it came along");
