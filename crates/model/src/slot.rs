@@ -186,10 +186,11 @@ impl<B: Backend> Slot<B> {
                 Ok(LayerKv { window, compressed, index, checkpoints })
             })
             .collect();
+        let layers = layers?;
         let ratios = geometry.compress_ratios.iter().copied().filter(|&ratio| ratio != 0);
         let compressors = ratios.map(|ratio| (ratio, ratio == OVERLAP_RATIO, inputs(ratio)));
-        let timeline = Timeline::new(geometry.window, ring_rows, compressors, checkpoints);
-        let layers = layers?;
+        let timeline =
+            Timeline::new(capacity, geometry.window, ring_rows, compressors, checkpoints);
         Ok(Self { attention_row, index_row, capacity, timeline, layers, checkpoint_rows })
     }
 

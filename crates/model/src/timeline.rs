@@ -78,9 +78,10 @@ impl Checkpoints {
 }
 
 impl Timeline {
-    /// An empty timeline. `compressors` are `(ratio, overlap, n_slots)`; of `checkpoints` there is a
+    /// An empty timeline with room for `capacity` tokens. `compressors` are `(ratio, overlap, n_slots)`; of `checkpoints` there is a
     /// number, and a distance that all windows divide.
     pub(crate) fn new(
+        capacity: usize,
         window: usize,
         ring_rows: usize,
         compressors: impl IntoIterator<Item = (usize, bool, usize)>,
@@ -95,7 +96,8 @@ impl Timeline {
                 inputs.push(kind);
             }
         }
-        Self { tokens: Vec::new(), n_run: 0, window, ring_rows, rows_from: 0, inputs, checkpoints }
+        let tokens = Vec::with_capacity(capacity);
+        Self { tokens, n_run: 0, window, ring_rows, rows_from: 0, inputs, checkpoints }
     }
 
     /// Tokens that have been run and not cut off.
@@ -234,6 +236,7 @@ impl Timeline {
     /// its own, to be copied where there are as many.
     pub(crate) fn on(&self, other: &Self, n_tokens: usize) -> Self {
         let mut copy = Self { ring_rows: other.ring_rows, ..self.clone() };
+        copy.tokens.reserve_exact(other.tokens.capacity().saturating_sub(copy.tokens.len()));
         for (inputs, theirs) in copy.inputs.iter_mut().zip(&other.inputs) {
             if inputs.n_slots != theirs.n_slots {
                 *inputs = Inputs { from: self.n_run, ..theirs.clone() };
@@ -259,7 +262,7 @@ mod tests {
 
     fn timeline() -> Timeline {
         let compressors = [(4, true, 8), (32, false, 64), (4, true, 8)];
-        Timeline::new(WINDOW, RING, compressors, (3, 32))
+        Timeline::new(0, WINDOW, RING, compressors, (3, 32))
     }
 
     /// What is really in the slots of a timeline: the position that was last put into each.
