@@ -293,7 +293,9 @@ fn answers_do_not_depend_on_the_disk() {
     let scheduler = scheduler.expect("there is memory");
     hear(&scheduler);
     scheduler.shutdown();
-    files(dir.path()).iter().for_each(|file| damage(file));
+    for file in files(dir.path()) {
+        damage(&file);
+    }
     let scheduler = start(dir.path(), 1);
     assert_eq!(hear(&scheduler), 0);
     scheduler.shutdown();
