@@ -223,7 +223,8 @@ mod tests {
             Some("`model` may not use `engine`, only gguf, backend"),
         );
         check_need("chat", ours("gguf"), Some("may not use"));
-        check_need("server", ours("model"), Some("may not use"));
+        check_need("server", ours("gguf"), Some("may not use"));
+        check_need("server", ours("model"), Some("in tests only"));
         check_need("cli", ours("model"), Some("in tests only"));
         check_need("backend", ours("gguf"), None);
         check_need("cli", ours("gguf"), None);
