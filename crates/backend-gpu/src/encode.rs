@@ -11,6 +11,7 @@ use crate::device::Device;
 use crate::packed::PackedRows;
 use crate::pipelines::{Kernel, Pipelines};
 use crate::rotation::AngleTables;
+use crate::timing::Timing;
 use crate::weights::SharedArrays;
 
 /// Dispatches of the first submission after a wait, and of any.
@@ -101,6 +102,8 @@ pub(crate) struct Context {
     /// Dispatches after which the recording is submitted.
     submission_dispatches: usize,
     pub(crate) packed: PackedRows,
+    /// While kernels are timed.
+    pub(crate) timing: Option<Timing>,
 }
 
 impl Context {
@@ -121,6 +124,7 @@ impl Context {
             counts: Counts::default(),
             submission_dispatches: FIRST_SUBMISSION,
             packed: PackedRows::default(),
+            timing: None,
         }
     }
 
@@ -175,6 +179,10 @@ impl Context {
             .or_insert_with(|| bind_group(&self.device, &pipeline.layout, bindings));
         let recording = &mut self.recording;
         let encoder = recording.encoder.get_or_insert_with(|| new_encoder(&self.device));
+        if let Some(timing) = &mut self.timing {
+            recording.pass = None;
+            recording.pass = Some(timing.begin(encoder, kernel.name, grid));
+        }
         let pass = recording.pass.get_or_insert_with(|| {
             encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime()
         });
@@ -210,10 +218,16 @@ impl Context {
     pub(crate) fn submit(&mut self) {
         let Recording { pass, encoder, .. } = std::mem::take(&mut self.recording);
         drop(pass);
-        if let Some(encoder) = encoder {
+        if let Some(mut encoder) = encoder {
+            if let Some(timing) = &self.timing {
+                timing.resolve(&mut encoder);
+            }
             self.device.queue.submit([encoder.finish()]);
             self.counts.n_submissions += 1;
             self.submission_dispatches = (2 * self.submission_dispatches).min(MAX_SUBMISSION);
+        }
+        if let Some(timing) = &mut self.timing {
+            timing.collect(&self.device);
         }
     }
 

@@ -5,13 +5,15 @@ use std::ops::Range;
 use backend::kv_row::KvLayout;
 use backend::{
     AttendParams, Attended, Backend, CompressParams, CompressorState, Direction, ExpertWeights,
-    HcParams, HcWeights, IndexParams, Result, Rotation, RouterChoice, RouterParams, Run,
+    HcParams, HcWeights, IndexParams, KernelTime, Result, Rotation, RouterChoice, RouterParams,
+    Run,
 };
 
 use crate::device::{Device, OpenError, Options};
 use crate::encode::{Context, Counts};
 use crate::memory::{KvRows, Routing, Selection, Tensor, TokenIds};
 use crate::profile::DeviceProfile;
+use crate::timing::Timing;
 use crate::weights::Weight;
 use crate::{attention, experts, hyper_connection, index, kv, linear, memory, norm};
 
@@ -66,6 +68,17 @@ impl Backend for Gpu {
 
     fn name(&self) -> &'static str {
         crate::NAME
+    }
+
+    fn time_kernels(&mut self, on: bool) -> bool {
+        self.context.submit();
+        self.context.timing = if on { Timing::new(&self.context.device) } else { None };
+        self.context.timing.is_some()
+    }
+
+    fn kernel_times(&mut self) -> Result<Vec<KernelTime>> {
+        self.context.finish()?;
+        Ok(self.context.timing.as_mut().map(Timing::take).unwrap_or_default())
     }
 
     fn bind(&mut self, tensor: &gguf::Tensor) -> Result<Weight> {

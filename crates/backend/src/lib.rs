@@ -34,7 +34,8 @@ mod rotation;
 pub use error::{Error, Result};
 pub use kv_row::{KvLayout, KvRounding};
 pub use ops::{
-    Attended, Backend, Compressed, CompressorState, ExpertWeights, HcWeights, RouterChoice,
+    Attended, Backend, Compressed, CompressorState, ExpertWeights, HcWeights, KernelTime,
+    RouterChoice,
 };
 pub use params::{AttendParams, CompressParams, HcParams, IndexParams, RouterParams, Run};
 pub use rotation::{Direction, Rotation, YarnParams};

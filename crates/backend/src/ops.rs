@@ -81,6 +81,17 @@ pub struct ExpertWeights<'a, W> {
     pub down: &'a W,
 }
 
+/// Time that a device spent in the dispatches of one kernel over one grid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KernelTime {
+    /// The kernel and its grid.
+    pub name: String,
+    /// Dispatches.
+    pub n_dispatches: u64,
+    /// Their time on the device.
+    pub seconds: f64,
+}
+
 /// What a device must be able to do to run this model.
 ///
 /// See the [crate documentation](crate) for the rules that hold for every method. `n` below is
@@ -109,6 +120,21 @@ pub trait Backend: Send + Sized + 'static {
     /// the limit of decoding. `None` where nothing was measured.
     fn read_bandwidth(&mut self) -> Option<f64> {
         None
+    }
+
+    /// Begins to time kernels one by one, or ends it; returns whether this backend can. Timed work
+    /// takes longer as a whole, because kernels wait for each other.
+    fn time_kernels(&mut self, on: bool) -> bool {
+        let _ = on;
+        false
+    }
+
+    /// What kernels took since somebody last asked, the longest first.
+    ///
+    /// # Errors
+    /// If the device failed.
+    fn kernel_times(&mut self) -> Result<Vec<KernelTime>> {
+        Ok(Vec::new())
     }
 
     // ---- memory

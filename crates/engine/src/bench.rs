@@ -8,6 +8,7 @@
 
 use std::time::Instant;
 
+use backend::KernelTime;
 use model::{Extend, Inference, LogitsWanted, MemoryPlan, SlotId};
 
 use crate::cancel::CancelToken;
@@ -26,10 +27,12 @@ pub struct BenchOptions {
     /// If KV below each frontier is made up: the last tokens before it, at least 1, that are
     /// prefilled all the same.
     pub made_up: Option<usize>,
+    /// Whether kernels are timed one by one, where the backend can. Rates are lower then.
+    pub time_kernels: bool,
 }
 
 /// What a pass measured at one frontier.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Frontier {
     /// Tokens in KV when decode began.
     pub context: usize,
@@ -43,6 +46,8 @@ pub struct Frontier {
     pub decode_seconds: f64,
     /// Bytes of compressed rows and index rows in KV when decode began.
     pub kv_bytes: u64,
+    /// What kernels took in prefill and in decode; empty unless they were timed.
+    pub kernels: [Vec<KernelTime>; 2],
 }
 
 impl BenchOptions {
@@ -87,8 +92,10 @@ pub fn bench(
     options.check()?;
     check_context(model.geometry(), options.context())?;
     let slot = model.open_slot(options.context())?;
+    model.time_kernels(options.time_kernels);
     let mut pass = Pass { model, slot, options, n_tokens: 0, logits: Vec::new(), on_tokens };
     let result = pass.frontiers(cancel);
+    model.time_kernels(false);
     model.close_slot(slot);
     result
 }
@@ -119,6 +126,7 @@ impl Pass<'_> {
                 self.prefill(context)?;
             }
             let prefill_seconds = start.elapsed().as_secs_f64();
+            let prefill_kernels = self.model.kernel_times()?;
             let start = Instant::now();
             for _ in 0..self.options.decode_tokens {
                 self.decode()?;
@@ -129,6 +137,7 @@ impl Pass<'_> {
                 prefill_seconds,
                 decode_tokens: self.options.decode_tokens,
                 decode_seconds: start.elapsed().as_secs_f64(),
+                kernels: [prefill_kernels, self.model.kernel_times()?],
                 kv_bytes: MemoryPlan::stored_bytes(self.model.geometry(), context),
             });
         }

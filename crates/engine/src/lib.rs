@@ -30,7 +30,7 @@ mod turn;
 #[cfg(not(feature = "gpu"))]
 use gpu_absent as gpu;
 
-pub use backend::KvRounding;
+pub use backend::{KernelTime, KvRounding};
 pub use model::{ActiveBytes, Geometry, Inference, LogitsWanted, MemoryPlan};
 
 pub use bench::{BenchOptions, Frontier, bench};

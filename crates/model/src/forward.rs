@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use backend::{Backend, KvRounding, Rotation, Run};
+use backend::{Backend, KernelTime, KvRounding, Rotation, Run};
 use gguf::MappedFile;
 
 use crate::attention::{self, AttentionActivations};
@@ -85,6 +85,20 @@ pub trait Inference: Send {
     /// Measures how fast the device reads memory, in 10⁹ bytes per second; `None` where the
     /// backend cannot tell. Takes about a second.
     fn read_bandwidth(&mut self) -> Option<f64>;
+
+    /// Begins or ends timing kernels one by one; returns whether the backend can.
+    fn time_kernels(&mut self, on: bool) -> bool {
+        let _ = on;
+        false
+    }
+
+    /// What kernels took since somebody last asked, the longest first.
+    ///
+    /// # Errors
+    /// If the device failed.
+    fn kernel_times(&mut self) -> Result<Vec<KernelTime>> {
+        Ok(Vec::new())
+    }
 
     /// Makes an empty slot with room for `capacity` tokens.
     ///
@@ -590,6 +604,14 @@ impl<B: Backend> Inference for Model<B> {
 
     fn read_bandwidth(&mut self) -> Option<f64> {
         self.backend.read_bandwidth()
+    }
+
+    fn time_kernels(&mut self, on: bool) -> bool {
+        self.backend.time_kernels(on)
+    }
+
+    fn kernel_times(&mut self) -> Result<Vec<KernelTime>> {
+        self.backend.kernel_times().map_err(|source| self.device_error(source))
     }
 
     fn open_slot(&mut self, capacity: usize) -> Result<SlotId> {

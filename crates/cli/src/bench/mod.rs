@@ -58,6 +58,14 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = positive, num_args = 0..=1, default_missing_value = "1")]
     made_up_kv: Option<usize>,
 
+    /// Most tokens of one batch of prefill.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    batch: Option<usize>,
+
+    /// Also time the device's kernels one by one, which makes the rates lower, and list them.
+    #[arg(long)]
+    kernels: bool,
+
     /// Measure nothing; show two CSV files of bench, or of ds4-bench, side by side.
     #[arg(long, num_args = 2, value_names = ["A.csv", "B.csv"], exclusive = true)]
     compare: Option<Vec<PathBuf>>,
@@ -83,7 +91,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     let file = models::open_or_default(args.model.as_deref())?;
     let options = bench_options(args, &file)?;
     options.check()?;
-    let load_options = load_options(&args.backend);
+    let mut load_options = load_options(&args.backend);
+    load_options.max_batch = args.batch.unwrap_or(load_options.max_batch);
     let cancel = cancel_on_interrupt()?;
     let report = measure(args, &file, &load_options, &options, &cancel)?;
     io::stdout().write_all(report.table().as_bytes()).context("cannot write the table")?;
@@ -115,6 +124,7 @@ fn bench_options(args: &BenchArgs, file: &ModelFile) -> Result<BenchOptions> {
         decode_tokens: args.decode_tokens,
         tokens,
         made_up: args.made_up_kv,
+        time_kernels: args.kernels,
     })
 }
 
@@ -160,7 +170,7 @@ fn measure(
     let bytes_per_token = model.active_bytes().total;
     let peak = model.read_bandwidth();
     let row = |i: usize| {
-        let frontiers: Vec<_> = passes.iter().map(|pass| pass[i]).collect();
+        let frontiers: Vec<_> = passes.iter().map(|pass| pass[i].clone()).collect();
         Row::new(&frontiers, bytes_per_token, peak, args.made_up_kv == Some(1))
     };
     Ok(Report {

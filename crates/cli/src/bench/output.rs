@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result};
-use engine::Frontier;
+use engine::{Frontier, KernelTime};
 use serde::Serialize;
 
 use super::energy::Energy;
@@ -66,6 +66,16 @@ pub(super) struct Row {
     gb_s: f64,
     share_of_peak: Option<f64>,
     kv_bytes: u64,
+    /// What kernels took in prefill and in decode, in the first pass; empty unless they were timed.
+    kernels: [Vec<KernelRow>; 2],
+}
+
+/// Time of one kernel over one grid.
+#[derive(Debug, Serialize)]
+struct KernelRow {
+    name: String,
+    n_dispatches: u64,
+    seconds: f64,
 }
 
 impl Row {
@@ -84,7 +94,15 @@ impl Row {
         let prefill = sorted(&|pass| pass.prefill_tokens as f64 / pass.prefill_seconds);
         let decode = sorted(&|pass| pass.decode_tokens as f64 / pass.decode_seconds);
         let of_prefill = |rate: f64| (!made_up).then_some(rate);
-        let first = passes[0];
+        let first = &passes[0];
+        let kernels = first.kernels.each_ref().map(|times| {
+            let row = |time: &KernelTime| KernelRow {
+                name: time.name.clone(),
+                n_dispatches: time.n_dispatches,
+                seconds: time.seconds,
+            };
+            times.iter().map(row).collect()
+        });
         let gb_s = median(&decode) * bytes_per_token as f64 / 1e9;
         Self {
             ctx: first.context,
@@ -99,6 +117,25 @@ impl Row {
             gb_s,
             share_of_peak: peak_read_gb_s.map(|peak| gb_s / peak),
             kv_bytes: first.kv_bytes,
+            kernels,
+        }
+    }
+
+    /// Kernels by their time, prefill first.
+    fn write_kernels(&self, text: &mut String) {
+        let parts = [("prefill", self.prefill_tokens), ("decode", self.decode_tokens)];
+        for ((part, n_tokens), kernels) in parts.into_iter().zip(&self.kernels) {
+            let total: f64 = kernels.iter().map(|kernel| kernel.seconds).sum();
+            for KernelRow { name, n_dispatches, seconds } in kernels {
+                let share = 100.0 * seconds / total;
+                let each = 1e6 * seconds / *n_dispatches as f64;
+                let a_token = 1e6 * seconds / n_tokens as f64;
+                writeln!(
+                    text,
+                    "{part:>11}  {share:>5.1} %  {a_token:>9.1} us a token  {n_dispatches:>7} x {each:>9.1} us  {name}"
+                )
+                .expect("strings take any text");
+            }
         }
     }
 }
@@ -150,6 +187,7 @@ impl Report {
             )
             .expect("strings take any text");
         }
+        self.rows.iter().for_each(|row| row.write_kernels(&mut text));
         let MachineReport { name, backend, peak_read_gb_s } = &self.machine;
         let peak = peak_read_gb_s.map_or(String::new(), |peak| format!(", reads {peak:.1} GB/s"));
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
@@ -225,6 +263,7 @@ mod tests {
             decode_tokens: 128,
             decode_seconds,
             kv_bytes: 1 << 20,
+            kernels: Default::default(),
         }
     }
 

@@ -18,7 +18,13 @@ fn load() -> Box<dyn Inference> {
 }
 
 fn options(frontiers: &[usize], made_up: Option<usize>) -> BenchOptions {
-    BenchOptions { frontiers: frontiers.to_vec(), decode_tokens: 4, tokens: vec![1, 2, 3], made_up }
+    BenchOptions {
+        frontiers: frontiers.to_vec(),
+        decode_tokens: 4,
+        tokens: vec![1, 2, 3],
+        made_up,
+        time_kernels: false,
+    }
 }
 
 /// Contexts and prefilled tokens of a pass, and the last count it told.
