@@ -18,7 +18,7 @@ struct type_2 {
     uint inner[256];
 };
 constant uint N_EXPERTS = 256u;
-constant uint TOKENS = 32u;
+constant uint TOKENS = 64u;
 
 void write_list(
     uint expert_2,

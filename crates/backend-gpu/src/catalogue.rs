@@ -5,7 +5,7 @@ use backend::kv_row::{KvLayout, KvRounding};
 
 use crate::attention::{self, Reads};
 use crate::experts::{self, Choosing, FewTokens};
-use crate::linear::Streamed;
+use crate::linear::{MatrixTiles, Streamed};
 use crate::pipelines::Kernel;
 use crate::profile::DeviceProfile;
 use crate::weights::Format;
@@ -60,7 +60,7 @@ pub(crate) fn of_format(
         aligned: [aligned; 2],
         packable: [aligned; 2],
     };
-    vec![
+    let mut kernels = vec![
         ("matvec", matvec(HIDDEN_GROUPS, 1, false)),
         ("matvec_few", matvec(HIDDEN_GROUPS, 4, false)),
         ("matvec_short", matvec(4, 8, false)),
@@ -68,10 +68,17 @@ pub(crate) fn of_format(
         ("matmul", linear::matmul_kernel(format, aligned)),
         ("embed", linear::embed_kernel(format)),
         ("hc_project", hyper_connection::project_kernel(profile, format, aligned)),
+        ("hc_slices", hyper_connection::slices_kernel(profile, format, aligned)),
         ("expert_gate_up", experts::gate_up_kernel(profile, &few)),
         ("expert_down", experts::down_kernel(profile, &few)),
         ("expert_matmul", experts::tiled_kernel(format, aligned)),
-    ]
+    ];
+    let tiles = |narrow| MatrixTiles::of(profile, &formats, aligned, narrow);
+    let dense = tiles(false).map(|tiles| linear::matrix_kernel(tiles, format));
+    kernels.extend(dense.map(|kernel| ("matmul_matrices", kernel)));
+    let narrow = tiles(true).map(|tiles| experts::matrix_kernel(tiles, format));
+    kernels.extend(narrow.map(|kernel| ("expert_matrices", kernel)));
+    kernels
 }
 
 /// Kernels that read no weight, or only vectors.
@@ -92,11 +99,14 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
     vec![
         ("attention_inputs", linear::matvec_kernel(profile, &streamed)),
         ("pack", packed::pack_kernel()),
+        ("halve", packed::halve_kernel()),
         ("rms_norm", norm::rms_norm_kernel(profile)),
         ("rms_norm_heads", norm::rms_norm_heads_kernel(profile)),
         ("rope_tail", norm::rope_tail_kernel()),
         ("hc_mix", hyper_connection::mix_kernel(4)),
         ("hc_head", hyper_connection::head_kernel(4)),
+        ("hc_enter", hyper_connection::enter_kernel(false)),
+        ("hc_enter_pack", hyper_connection::enter_kernel(true)),
         ("hc_expand", hyper_connection::expand_kernel(4)),
         ("store_kv", kv::store_kernel(&attention_rows(packed))),
         ("store_kv_plain", kv::store_kernel(&attention_rows(plain))),
@@ -117,7 +127,7 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         ("route_biased", learned(true)),
         ("route_unbiased", learned(false)),
         ("route_hashed", experts::route_kernel(256, 6, Choosing::Hashed)),
-        ("expert_lists", experts::lists_kernel(256)),
+        ("expert_lists", experts::lists_kernel(256, 64)),
         ("expert_hidden", experts::hidden_kernel()),
         ("expert_sum", experts::sum_kernel()),
     ]

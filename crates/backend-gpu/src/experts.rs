@@ -8,8 +8,8 @@ use crate::Gpu;
 use crate::buffers::{Buffer, Scratch};
 use crate::encode::{Binding, Context};
 use crate::linear::{
-    MATVEC_TOKENS, Rows, TILE_ROWS, WORKGROUP, activations, is_aligned, is_packable, product,
-    reduction, team,
+    MATVEC_TOKENS, MatrixTiles, Rows, TILE_ROWS, WORKGROUP, activations, is_aligned, is_packable,
+    product, reduction, team,
 };
 use crate::memory::{Routing, Tensor};
 use crate::pipelines::{Kernel, Part};
@@ -121,6 +121,9 @@ pub(crate) fn shared_expert(
     limit: f32,
 ) {
     assert_eq!(expert.gate.n_rows(), expert.gate.rows_per_expert(), "one expert");
+    if x.n_rows > MATVEC_TOKENS {
+        return run_shared(context, out, x, expert, limit);
+    }
     let [experts, weights] = context.routing_to_one(x.n_rows);
     let routed = Routed { experts: &experts, weights: &weights, n_chosen: 1, n_experts: 1 };
     run_experts(context, out, x, routed, expert, limit, true);
@@ -432,8 +435,8 @@ fn sum_down(
     context.dispatch(&kernel, &bindings, &parameters.map(|word| word as u32), grid);
 }
 
-pub(crate) fn lists_kernel(n_experts: usize) -> Kernel {
-    let constants = vec![("N_EXPERTS", n_experts as u32), ("TOKENS", TILE_CHOICES as u32)];
+pub(crate) fn lists_kernel(n_experts: usize, tile_choices: usize) -> Kernel {
+    let constants = vec![("N_EXPERTS", n_experts as u32), ("TOKENS", tile_choices as u32)];
     let parts = vec![include_str!("shaders/expert_lists.wgsl").into()];
     Kernel { name: "expert_lists", constants, parts }
 }
@@ -446,6 +449,18 @@ pub(crate) fn tiled_kernel(format: Format, aligned: bool) -> Kernel {
         include_str!("shaders/matmul.wgsl").into(),
     ];
     Kernel { name: "expert_matmul", constants: vec![("TOKENS", TILE_CHOICES as u32)], parts }
+}
+
+/// A product of experts on matrix units.
+pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
+    let (constants, [matrices, product]) = tiles.parts(false);
+    let parts = vec![
+        include_str!("shaders/matmul_experts.wgsl").into(),
+        matrices,
+        format.part("weight", 3),
+        product,
+    ];
+    Kernel { name: "expert_matrices", constants, parts }
 }
 
 pub(crate) fn hidden_kernel() -> Kernel {
@@ -465,16 +480,25 @@ pub(crate) fn sum_kernel() -> Kernel {
 struct Lists {
     buffer: Buffer,
     max_tiles: usize,
+    /// Those of matrix units, where all three products run there.
+    matrices: Option<MatrixTiles>,
 }
 
-fn make_lists(context: &mut Context, routed: Routed<'_>, n_choices: usize) -> Lists {
+fn make_lists(
+    context: &mut Context,
+    routed: Routed<'_>,
+    n_choices: usize,
+    matrices: Option<MatrixTiles>,
+) -> Lists {
+    let tile_choices = matrices.map_or(TILE_CHOICES, MatrixTiles::tokens);
     // Every expert that is chosen may have one tile that is not full.
-    let max_tiles = n_choices / TILE_CHOICES + n_choices.min(routed.n_experts);
+    let max_tiles = n_choices / tile_choices + n_choices.min(routed.n_experts);
     let buffer = context.scratch(Scratch::ExpertLists, 3 * max_tiles + n_choices);
     let bindings = [Binding::Write(&buffer), Binding::Read(routed.experts)];
     let parameters = [n_choices as u32, max_tiles as u32];
-    context.dispatch(&lists_kernel(routed.n_experts), &bindings, &parameters, [1, 1, 1]);
-    Lists { buffer, max_tiles }
+    let kernel = lists_kernel(routed.n_experts, tile_choices);
+    context.dispatch(&kernel, &bindings, &parameters, [1, 1, 1]);
+    Lists { buffer, max_tiles, matrices }
 }
 
 /// One matrix of the experts times the choices that go to them, row by row of choices.
@@ -482,14 +506,26 @@ fn tiled_product(
     context: &mut Context,
     out: &Buffer,
     x: Rows<'_>,
+    n_x_rows: usize,
     weight: &Weight,
     lists: &Lists,
     choices_per_row: usize,
 ) {
     let n_rows = weight.rows_per_expert();
-    let kernel = tiled_kernel(weight.format(), is_aligned(weight.columns(), x.width));
+    let (kernel, halves, tile_rows) = match lists.matrices {
+        Some(tiles) => (
+            matrix_kernel(tiles, weight.format()),
+            Some(context.halves(x.buffer, n_x_rows * x.width)),
+            tiles.rows(),
+        ),
+        None => {
+            let aligned = is_aligned(weight.columns(), x.width);
+            (tiled_kernel(weight.format(), aligned), None, TILE_ROWS)
+        }
+    };
+    let x_buffer = halves.as_ref().unwrap_or(x.buffer);
     let mut bindings =
-        vec![Binding::Write(out), Binding::Read(x.buffer), Binding::Read(&lists.buffer)];
+        vec![Binding::Write(out), Binding::Read(x_buffer), Binding::Read(&lists.buffer)];
     bindings.extend(weight.buffers().iter().map(Binding::Read));
     let parameters = [
         n_rows,
@@ -500,7 +536,7 @@ fn tiled_product(
         choices_per_row,
         lists.max_tiles,
     ];
-    let grid = [n_rows.div_ceil(TILE_ROWS) as u32, lists.max_tiles as u32, 1];
+    let grid = [n_rows.div_ceil(tile_rows) as u32, lists.max_tiles as u32, 1];
     context.dispatch(&kernel, &bindings, &parameters.map(|word| word as u32), grid);
 }
 
@@ -516,20 +552,63 @@ fn run_tiled(
 ) {
     let n_choices = x.n_rows * routed.n_chosen;
     let width = experts.gate.rows_per_expert();
-    let lists = make_lists(context, routed, n_choices);
+    let formats = [experts.gate.format(), experts.up.format(), experts.down.format()];
+    let aligned = is_aligned(x.width, x.width) && is_aligned(width, width);
+    let matrices = MatrixTiles::of(&context.device.profile, &formats, aligned, true);
+    let lists = make_lists(context, routed, n_choices, matrices);
     let gate = context.scratch(Scratch::ExpertGate, n_choices * width);
     let up = context.scratch(Scratch::ExpertUp, n_choices * width);
-    tiled_product(context, &gate, x.into(), experts.gate, &lists, routed.n_chosen);
-    tiled_product(context, &up, x.into(), experts.up, &lists, routed.n_chosen);
-    let bindings = [Binding::Write(&gate), Binding::Read(&up), Binding::Read(routed.weights)];
-    let grid = [width.div_ceil(CHANNELS) as u32, n_choices as u32, 1];
-    context.dispatch(&hidden_kernel(), &bindings, &[width as u32, limit.to_bits()], grid);
-
+    tiled_product(context, &gate, x.into(), x.n_rows, experts.gate, &lists, routed.n_chosen);
+    tiled_product(context, &up, x.into(), x.n_rows, experts.up, &lists, routed.n_chosen);
+    make_hidden(context, &gate, &up, routed.weights, (n_choices, width), limit);
     let down = context.scratch(Scratch::ExpertDown, n_choices * out.width);
     let hidden = Rows { buffer: &gate, width };
-    tiled_product(context, &down, hidden, experts.down, &lists, 1);
-    let bindings = [Binding::Write(&out.buffer), Binding::Read(&down)];
-    let parameters = [out.width as u32, routed.n_chosen as u32, u32::from(adds)];
+    tiled_product(context, &down, hidden, n_choices, experts.down, &lists, 1);
+    sum_choices(context, out, &down, routed.n_chosen, adds);
+}
+
+/// The expert that all tokens pass, added to `out`: three dense products.
+fn run_shared(
+    context: &mut Context,
+    out: &Tensor,
+    x: &Tensor,
+    expert: &ExpertWeights<'_, Weight>,
+    limit: f32,
+) {
+    let ExpertWeights { gate, up, down } = expert;
+    assert_eq!(out.n_rows, x.n_rows, "rows in use");
+    assert_eq!(down.columns(), gate.n_rows(), "width of the expert");
+    let (n_tokens, width) = (x.n_rows, gate.n_rows());
+    let gates = context.scratch(Scratch::ExpertGate, n_tokens * width);
+    let ups = context.scratch(Scratch::ExpertUp, n_tokens * width);
+    let hidden = Rows { buffer: &gates, width };
+    product(context, hidden, x.into(), gate, 1, n_tokens);
+    product(context, Rows { buffer: &ups, width }, x.into(), up, 1, n_tokens);
+    let [_, weights] = context.routing_to_one(n_tokens);
+    make_hidden(context, &gates, &ups, &weights, (n_tokens, width), limit);
+    let results = context.scratch(Scratch::ExpertDown, n_tokens * out.width);
+    product(context, Rows { buffer: &results, width: out.width }, hidden, down, 1, n_tokens);
+    sum_choices(context, out, &results, 1, true);
+}
+
+/// Hidden values `[n_choices, width]` in place of the gate's.
+fn make_hidden(
+    context: &mut Context,
+    gate: &Buffer,
+    up: &Buffer,
+    weights: &Buffer,
+    (n_choices, width): (usize, usize),
+    limit: f32,
+) {
+    let bindings = [Binding::Write(gate), Binding::Read(up), Binding::Read(weights)];
+    let grid = [width.div_ceil(CHANNELS) as u32, n_choices as u32, 1];
+    context.dispatch(&hidden_kernel(), &bindings, &[width as u32, limit.to_bits()], grid);
+}
+
+/// Sums the results of each token's choices.
+fn sum_choices(context: &mut Context, out: &Tensor, down: &Buffer, n_chosen: usize, adds: bool) {
+    let bindings = [Binding::Write(&out.buffer), Binding::Read(down)];
+    let parameters = [out.width as u32, n_chosen as u32, u32::from(adds)];
     let grid = [out.width.div_ceil(CHANNELS) as u32, out.n_rows as u32, 1];
     context.dispatch(&sum_kernel(), &bindings, &parameters, grid);
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 use backend::kv_row::KvLayout;
 use backend::{
     AttendParams, Attended, Backend, CompressParams, CompressorState, Direction, ExpertWeights,
-    HcParams, HcWeights, IndexParams, KernelTime, Result, Rotation, RouterChoice, RouterParams,
-    Run,
+    HcParams, HcSite, HcWeights, IndexParams, KernelTime, Result, Rotation, RouterChoice,
+    RouterParams, Run,
 };
 
 use crate::device::{Device, OpenError, Options};
@@ -209,6 +209,33 @@ impl Backend for Gpu {
         params: &HcParams,
     ) {
         hyper_connection::hc_head(&mut self.context, out, streams, weights, params);
+    }
+
+    fn hc_enter(
+        &mut self,
+        normed: &mut Tensor,
+        mixed: &mut Tensor,
+        gates: &mut Tensor,
+        streams: &Tensor,
+        site: &HcSite<'_, Weight>,
+        params: &HcParams,
+    ) {
+        let outs = hyper_connection::Entered { normed, mixed, gates };
+        hyper_connection::hc_enter(&mut self.context, outs, streams, None, site, params);
+    }
+
+    fn hc_next(
+        &mut self,
+        streams: &mut Tensor,
+        y: &Tensor,
+        normed: &mut Tensor,
+        mixed: &mut Tensor,
+        gates: &mut Tensor,
+        site: &HcSite<'_, Weight>,
+        params: &HcParams,
+    ) {
+        let outs = hyper_connection::Entered { normed, mixed, gates };
+        hyper_connection::hc_enter(&mut self.context, outs, streams, Some(y), site, params);
     }
 
     fn store_kv(&mut self, window: &mut KvRows, kv: &Tensor, run: Run) {

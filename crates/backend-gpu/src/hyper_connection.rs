@@ -1,14 +1,15 @@
 //! Hyper-connections: streams mixed by gates that each token computes for itself.
 
-use backend::{HcParams, HcWeights};
+use backend::{HcParams, HcSite, HcWeights};
 
 use crate::buffers::{Buffer, Scratch};
 use crate::encode::{Binding, Context};
 use crate::linear::{
-    WEIGHT_BINDING, WORKGROUP, activations, is_aligned, product_bindings, reduction,
+    MATVEC_TOKENS, WEIGHT_BINDING, WORKGROUP, activations, is_aligned, product_bindings, reduction,
 };
 use crate::memory::Tensor;
-use crate::pipelines::Kernel;
+use crate::norm::rms_norm;
+use crate::pipelines::{Kernel, Part};
 use crate::profile::DeviceProfile;
 use crate::weights::{Format, Weight};
 
@@ -137,6 +138,10 @@ pub(crate) fn hc_expand(
     gates: &Tensor,
     params: &HcParams,
 ) {
+    expand(context, streams, y, gates, params);
+}
+
+fn expand(context: &mut Context, streams: &Tensor, y: &Tensor, gates: &Tensor, params: &HcParams) {
     assert_eq!(streams.width, params.n_streams * y.width, "streams");
     assert_eq!(gates.width, params.gates_width(), "gates");
     assert_eq!((y.n_rows, gates.n_rows), (streams.n_rows, streams.n_rows), "rows in use");
@@ -145,4 +150,140 @@ pub(crate) fn hc_expand(
         [Binding::Write(&streams.buffer), Binding::Read(&y.buffer), Binding::Read(&gates.buffer)];
     let grid = [y.width.div_ceil(CHANNELS) as u32, y.n_rows as u32, 1];
     context.dispatch(&kernel, &bindings, &[y.width as u32], grid);
+}
+
+/// Streams of the kernels that go from one sublayer to the next in two dispatches.
+const FUSED_STREAMS: usize = 4;
+/// Channels of every stream that a workgroup of the first takes.
+const SLICE: usize = 64;
+/// Products of streams with each other: of 4 things, the unordered pairs.
+const PAIRS: usize = FUSED_STREAMS * (FUSED_STREAMS + 1) / 2;
+/// Threads that make a product of a slice.
+const SLICE_TEAM: usize = 8;
+/// First binding of the function, behind the sums, the streams, the output and the gates.
+const FUNCTION_BINDING: u32 = 4;
+
+/// What entering a sublayer makes.
+pub(crate) struct Entered<'a> {
+    pub(crate) normed: &'a mut Tensor,
+    pub(crate) mixed: &'a mut Tensor,
+    pub(crate) gates: &'a mut Tensor,
+}
+
+/// The first kernel from a sublayer to the next: expands the streams with an output, or takes them as
+/// they are, and sums what the second one needs.
+pub(crate) fn slices_kernel(profile: &DeviceProfile, format: Format, expands: bool) -> Kernel {
+    let (mut constants, reduction) = reduction(profile, SLICE_TEAM, 1);
+    constants.push(("EXPANDS", u32::from(expands)));
+    let parts = vec![
+        reduction,
+        format.part("weight", FUNCTION_BINDING),
+        include_str!("shaders/hc_slices.wgsl").into(),
+    ];
+    Kernel { name: "hc_slices", constants, parts }
+}
+
+/// The second: gates, and the normed input of the next sublayer, also rounded to int8.
+pub(crate) fn enter_kernel(packs: bool) -> Kernel {
+    let mut parts: Vec<Part> = vec![include_str!("shaders/hc_enter.wgsl").into()];
+    if packs {
+        parts.push(include_str!("shaders/packed/round.wgsl").into());
+        parts.push(include_str!("shaders/hc_enter_pack.wgsl").into());
+    } else {
+        parts.push(include_str!("shaders/hc_enter_plain.wgsl").into());
+    }
+    Kernel { name: "hc_enter", constants: Vec::new(), parts }
+}
+
+/// Streams to the input of the next sublayer, expanded with the output `y` of the one before if there
+/// is one.
+pub(crate) fn hc_enter(
+    context: &mut Context,
+    outs: Entered<'_>,
+    streams: &Tensor,
+    y: Option<&Tensor>,
+    site: &HcSite<'_, Weight>,
+    params: &HcParams,
+) {
+    let Entered { normed, mixed, gates } = outs;
+    let width = normed.width;
+    let fused = params.n_streams == FUSED_STREAMS
+        && width.is_multiple_of(CHANNELS)
+        && site.weights.function.columns() == streams.width;
+    if !fused {
+        if let Some(y) = y {
+            expand(context, streams, y, gates, params);
+        }
+        hc_mix(context, mixed, gates, streams, &site.weights, params);
+        rms_norm(context, normed, mixed, site.gain, params.norm_eps);
+        return;
+    }
+    let n_rows = site.weights.function.n_rows();
+    assert_eq!((normed.n_rows, gates.n_rows), (streams.n_rows, streams.n_rows), "rows in use");
+    assert_eq!(streams.width, FUSED_STREAMS * width, "streams");
+    assert_eq!(gates.width, params.gates_width(), "gates");
+    assert_eq!(n_rows, params.n_streams + params.gates_width(), "function");
+    assert_eq!((site.weights.base.n_values(), site.weights.scale.n_values()), (n_rows, 3), "gates");
+    assert_eq!(site.gain.n_values(), width, "gain");
+    let sums = sum_slices(context, streams, y, gates, site.weights.function);
+    let base = site.weights.base.values(context).clone();
+    let scale = site.weights.scale.values(context).clone();
+    let gain = site.gain.values(context).clone();
+    let packs = context.device.profile.packed_dot && streams.n_rows <= MATVEC_TOKENS;
+    let packed = packs.then(|| context.packed_room(&normed.buffer));
+    let mut bindings = vec![
+        Binding::Write(&normed.buffer),
+        Binding::Write(&gates.buffer),
+        Binding::Read(&streams.buffer),
+        Binding::Read(&sums),
+        Binding::Read(&base),
+        Binding::Read(&scale),
+        Binding::Read(&gain),
+    ];
+    if let Some(packed) = &packed {
+        bindings.extend([Binding::Write(&packed.quants), Binding::Write(&packed.scales)]);
+    }
+    let parameters = [
+        width as u32,
+        (width / SLICE) as u32,
+        params.n_iterations as u32,
+        params.eps.to_bits(),
+        params.norm_eps.to_bits(),
+    ];
+    // The last workgroup of a token makes the gates.
+    let grid = [(width / CHANNELS) as u32 + 1, streams.n_rows as u32, 1];
+    context.dispatch(&enter_kernel(packs), &bindings, &parameters, grid);
+    if packs {
+        context.packed_is_current(&normed.buffer, streams.n_rows * width);
+    }
+}
+
+/// Sums `[n, slices, n_rows + PAIRS]` of a site.
+fn sum_slices(
+    context: &mut Context,
+    streams: &Tensor,
+    y: Option<&Tensor>,
+    gates: &Tensor,
+    function: &Weight,
+) -> Buffer {
+    let width = streams.width / FUSED_STREAMS;
+    let n_slices = width / SLICE;
+    let n_words = streams.capacity * n_slices * (function.n_rows() + PAIRS);
+    let sums = context.scratch(Scratch::Projections, n_words);
+    if let Some(y) = y {
+        assert_eq!((y.n_rows, y.width), (streams.n_rows, width), "output of the sublayer");
+    }
+    let kernel = slices_kernel(&context.device.profile, function.format(), y.is_some());
+    // Without an output there is nothing to read; a binding has to hold something.
+    let y = y.map_or(&gates.buffer, |y| &y.buffer);
+    let mut bindings = vec![
+        Binding::Write(&sums),
+        Binding::Write(&streams.buffer),
+        Binding::Read(y),
+        Binding::Read(&gates.buffer),
+    ];
+    bindings.extend(function.buffers().iter().map(Binding::Read));
+    let parameters = [width, function.n_rows(), function.groups()].map(|word| word as u32);
+    context.dispatch(&kernel, &bindings, &parameters, [n_slices as u32, streams.n_rows as u32, 1]);
+    sums
 }

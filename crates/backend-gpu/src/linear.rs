@@ -154,6 +154,63 @@ pub(crate) fn matvec_kernel(profile: &DeviceProfile, streamed: &Streamed<'_>) ->
     Kernel { name: "matvec", constants, parts }
 }
 
+/// Tiles of products on matrix units (see matmul_matrices.wgsl).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MatrixTiles {
+    /// Rows and columns of a matrix.
+    side: u32,
+    /// Subgroups that share a tile's tokens, 1 or 2.
+    token_subgroups: u32,
+}
+
+impl MatrixTiles {
+    /// Those of a dense product, or, with `narrow`, of experts that few tokens go to each; `None`
+    /// where the device has no matrix units, or a weight or its input does not suit them.
+    pub(crate) fn of(
+        profile: &DeviceProfile,
+        formats: &[Format],
+        aligned: bool,
+        narrow: bool,
+    ) -> Option<Self> {
+        let suits = aligned && formats.iter().all(|format| format.halves());
+        let side = profile.matrix_size.filter(|_| suits)?;
+        // Small matrices make tiles that one subgroup's threads fill.
+        let token_subgroups = if narrow || side < 16 { 1 } else { 2 };
+        Some(Self { side, token_subgroups })
+    }
+
+    pub(crate) fn rows(self) -> usize {
+        8 * self.side as usize
+    }
+
+    pub(crate) fn tokens(self) -> usize {
+        (4 * self.side * self.token_subgroups) as usize
+    }
+
+    /// Constants and the parts that follow those with the format and with `tile_at`.
+    pub(crate) fn parts(self, in_order: bool) -> (Vec<(&'static str, u32)>, [Part; 2]) {
+        let constants =
+            vec![("TOKEN_SUBGROUPS", self.token_subgroups), ("IN_ORDER", u32::from(in_order))];
+        let matrices = match self.side {
+            16 => include_str!("shaders/matrices/side_16.wgsl"),
+            _ => include_str!("shaders/matrices/side_8.wgsl"),
+        };
+        (constants, [matrices.into(), include_str!("shaders/matmul_matrices.wgsl").into()])
+    }
+}
+
+/// The product with many tokens on matrix units.
+pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
+    let (constants, [matrices, product]) = tiles.parts(true);
+    let parts = vec![
+        include_str!("shaders/matmul_dense.wgsl").into(),
+        matrices,
+        format.part("weight", WEIGHT_BINDING),
+        product,
+    ];
+    Kernel { name: "matmul_matrices", constants, parts }
+}
+
 /// The product with many tokens.
 pub(crate) fn matmul_kernel(format: Format, aligned: bool) -> Kernel {
     let parts = vec![
@@ -311,14 +368,20 @@ pub(crate) fn product(
     let aligned = is_aligned(weight.columns(), x.width);
     let (columns, n_groups) = (weight.columns(), weight.groups());
     let rows_per_part = weight.n_rows() / n_parts;
-    let bindings = product_bindings(out.buffer, x.buffer, weight);
-    let kernel = matmul_kernel(weight.format(), aligned);
+    let format = weight.format();
+    let matrices = MatrixTiles::of(&context.device.profile, &[format], aligned, false);
+    let (kernel, halves, tile) = match matrices {
+        Some(tiles) => (
+            matrix_kernel(tiles, format),
+            Some(context.halves(x.buffer, n_tokens * x.width)),
+            [tiles.rows(), tiles.tokens()],
+        ),
+        None => (matmul_kernel(format, aligned), None, [TILE_ROWS, TILE_TOKENS]),
+    };
+    let bindings = product_bindings(out.buffer, halves.as_ref().unwrap_or(x.buffer), weight);
     let parameters = [rows_per_part, n_tokens, columns, n_groups, x.width, out.width];
-    let grid = [
-        rows_per_part.div_ceil(TILE_ROWS) as u32,
-        n_tokens.div_ceil(TILE_TOKENS) as u32,
-        n_parts as u32,
-    ];
+    let grid =
+        [rows_per_part.div_ceil(tile[0]) as u32, n_tokens.div_ceil(tile[1]) as u32, n_parts as u32];
     context.dispatch(&kernel, &bindings, &parameters.map(|word| word as u32), grid);
 }
 

@@ -1,8 +1,9 @@
-//! Activations rounded to int8 for the packed dot product, beside the f32 they come from.
+//! Activations rounded for faster products, beside the f32 they come from: to int8 for the packed
+//! dot product, to f16 for matrix units.
 //!
-//! Sixteen values share a scale. A kernel that makes activations may write both; where none did,
+//! Of int8, sixteen values share a scale. A kernel that makes activations may write both; where none did,
 //! they are rounded when a product first asks. Whatever writes the f32 makes the int8 stale: every
-//! dispatch, copy and write says so here.
+//! dispatch, copy and write says so here. F16 is only ever made when a product asks.
 
 use std::collections::HashMap;
 
@@ -14,6 +15,8 @@ use crate::pipelines::Kernel;
 pub(crate) const BLOCK: usize = 16;
 /// Threads of a workgroup, each of which rounds a block.
 const WORKGROUP: usize = 64;
+/// Threads of a workgroup, each of which rounds four values to f16.
+const HALVE_WORKGROUP: usize = 256;
 
 /// Rounded activations.
 #[derive(Debug, Clone)]
@@ -29,6 +32,7 @@ pub(crate) struct Packed {
 #[derive(Debug, Default)]
 pub(crate) struct PackedRows {
     known: HashMap<BufferId, (Packed, usize)>,
+    halves: HashMap<BufferId, (Buffer, usize)>,
 }
 
 impl PackedRows {
@@ -37,12 +41,16 @@ impl PackedRows {
         if let Some((_, n_current)) = self.known.get_mut(&buffer) {
             *n_current = 0;
         }
+        if let Some((_, n_current)) = self.halves.get_mut(&buffer) {
+            *n_current = 0;
+        }
     }
 
     /// Lets go of what belongs to buffers that have gone.
     pub(crate) fn release(&mut self, gone: &[BufferId]) {
         for id in gone {
             self.known.remove(id);
+            self.halves.remove(id);
         }
     }
 }
@@ -57,7 +65,34 @@ pub(crate) fn pack_kernel() -> Kernel {
     Kernel { name: "pack", constants, parts }
 }
 
+/// The kernel that rounds to f16.
+pub(crate) fn halve_kernel() -> Kernel {
+    let constants = vec![("WORKGROUP", HALVE_WORKGROUP as u32)];
+    Kernel { name: "halve", constants, parts: vec![include_str!("shaders/halve.wgsl").into()] }
+}
+
+/// A grid of `n` workgroups in two dimensions, because one is too short for the largest batches.
+fn wide_grid(n: usize) -> [u32; 3] {
+    [n.min(1 << 12) as u32, n.div_ceil(1 << 12) as u32, 1]
+}
+
 impl Context {
+    /// The first `n_values` of a buffer as f16, a multiple of four.
+    pub(crate) fn halves(&mut self, x: &Buffer, n_values: usize) -> Buffer {
+        let known = self.packed.halves.get(&x.id()).cloned();
+        let (halves, n_current) = known.unwrap_or_else(|| {
+            (self.buffers.scratch(&self.device, "activations in f16", x.bytes() / 2), 0)
+        });
+        if n_current < n_values {
+            let n_fours = n_values / 4;
+            let bindings = [Binding::Read(x), Binding::Write(&halves)];
+            let grid = wide_grid(n_fours.div_ceil(HALVE_WORKGROUP));
+            self.dispatch(&halve_kernel(), &bindings, &[n_fours as u32], grid);
+            self.packed.halves.insert(x.id(), (halves.clone(), n_values));
+        }
+        halves
+    }
+
     /// Where the rounded values of a buffer go, for a kernel that writes both. It calls
     /// [`Context::packed_is_current`] when it is recorded.
     pub(crate) fn packed_room(&mut self, x: &Buffer) -> Packed {
@@ -88,9 +123,7 @@ impl Context {
         let n_blocks = n_values / BLOCK;
         let bindings =
             [Binding::Read(x), Binding::Write(&packed.quants), Binding::Write(&packed.scales)];
-        // Two dimensions, because one is too short for the largest batches.
-        let n_workgroups = n_blocks.div_ceil(WORKGROUP);
-        let grid = [n_workgroups.min(1 << 12) as u32, n_workgroups.div_ceil(1 << 12) as u32, 1];
+        let grid = wide_grid(n_blocks.div_ceil(WORKGROUP));
         self.dispatch(&pack_kernel(), &bindings, &[n_blocks as u32], grid);
         self.packed_is_current(x, n_values);
         packed

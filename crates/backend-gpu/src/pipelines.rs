@@ -84,15 +84,24 @@ impl Part {
 impl Kernel {
     /// The text that is compiled.
     pub(crate) fn source(&self) -> String {
-        let mut source = String::new();
+        let mut text = String::new();
         for (name, value) in &self.constants {
-            writeln!(source, "const {name}: u32 = {value}u;").expect("a String takes any text");
+            writeln!(text, "const {name}: u32 = {value}u;").expect("a String takes any text");
         }
         for part in &self.parts {
-            source.push('\n');
-            part.write(&mut source);
+            text.push('\n');
+            part.write(&mut text);
         }
-        source
+        // WGSL wants its directives first; parts state those that they need.
+        let is_directive = |line: &&str| line.starts_with("enable ");
+        let mut directives: Vec<&str> = text.lines().filter(is_directive).collect();
+        if directives.is_empty() {
+            return text;
+        }
+        directives.sort_unstable();
+        directives.dedup();
+        let rest = text.lines().filter(|line| !is_directive(line));
+        directives.into_iter().chain(rest).flat_map(|line| [line, "\n"]).collect()
     }
 }
 

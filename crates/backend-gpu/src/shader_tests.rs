@@ -17,7 +17,11 @@ use crate::weights::Format;
 
 /// What wgpu tells naga of a device with subgroups and immediates.
 fn capabilities() -> Capabilities {
-    Capabilities::IMMEDIATES | Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16_IN_FLOAT32
+    Capabilities::IMMEDIATES
+        | Capabilities::SUBGROUP
+        | Capabilities::SHADER_FLOAT16_IN_FLOAT32
+        | Capabilities::SHADER_FLOAT16
+        | Capabilities::COOPERATIVE_MATRIX
 }
 
 fn validated(name: &str, kernel: &Kernel) -> (naga::Module, ModuleInfo) {
@@ -98,6 +102,24 @@ fn every_variant_is_valid_and_fits_an_apple_gpu() {
     }
 }
 
+/// Larger matrices than Metal has.
+#[test]
+fn variants_with_large_matrices_are_valid() {
+    let profile = DeviceProfile {
+        packed_dot: true,
+        matrix_size: Some(16),
+        workgroup_bytes: 48 << 10,
+        ..DeviceProfile::apple()
+    };
+    for (format_name, format) in FORMATS {
+        for (name, kernel) in of_format(&profile, format, true) {
+            let (module, _) = validated(&format!("{name} of {format_name}"), &kernel);
+            let bytes = workgroup_bytes(&module);
+            assert!(bytes <= profile.workgroup_bytes, "{name}: {bytes} bytes");
+        }
+    }
+}
+
 /// Names and kernels of the goldens: the published recipes.
 fn golden_kernels() -> Vec<(String, Kernel)> {
     let apple = DeviceProfile::apple();
@@ -106,10 +128,10 @@ fn golden_kernels() -> Vec<(String, Kernel)> {
         .map(|(name, kernel)| (name.to_owned(), kernel))
         .collect();
     let wanted = |name: &str, format: Format| match format {
-        Format::F16 => ["embed", "hc_project", "matvec", "matmul"].contains(&name),
-        Format::Q8_0 => ["matvec", "matvec_few", "matmul"].contains(&name),
-        Format::Iq2Xxs => ["expert_gate_up", "expert_matmul"].contains(&name),
-        Format::Q2K => ["expert_down", "expert_matmul"].contains(&name),
+        Format::F16 => ["embed", "hc_project", "hc_slices", "matvec", "matmul"].contains(&name),
+        Format::Q8_0 => ["matvec", "matvec_few", "matmul", "matmul_matrices"].contains(&name),
+        Format::Iq2Xxs => ["expert_gate_up", "expert_matmul", "expert_matrices"].contains(&name),
+        Format::Q2K => ["expert_down", "expert_matmul", "expert_matrices"].contains(&name),
         Format::Q4K => ["expert_gate_up", "expert_down"].contains(&name),
         Format::F32 | Format::Bf16 | Format::Mxfp4 => name == "matvec",
     };

@@ -75,6 +75,12 @@ impl Format {
         matches!(self, Self::Q8_0 | Self::Q4K | Self::Q2K | Self::Iq2Xxs)
     }
 
+    /// Whether f16 holds its values well enough for matrix units. F32 and BF16 are kept for checkpoints
+    /// that are compared with references in f32.
+    pub(crate) fn halves(self) -> bool {
+        !matches!(self, Self::F32 | Self::Bf16)
+    }
+
     /// The product of 32 weights, `{name}_product`, with int8 activations or with f32.
     pub(crate) fn product_part(self, name: &'static str, packed: bool) -> Part {
         let text = match self {

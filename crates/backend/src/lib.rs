@@ -34,7 +34,7 @@ mod rotation;
 pub use error::{Error, Result};
 pub use kv_row::{KvLayout, KvRounding};
 pub use ops::{
-    Attended, Backend, Compressed, CompressorState, ExpertWeights, HcWeights, KernelTime,
+    Attended, Backend, Compressed, CompressorState, ExpertWeights, HcSite, HcWeights, KernelTime,
     RouterChoice,
 };
 pub use params::{AttendParams, CompressParams, HcParams, IndexParams, RouterParams, Run};

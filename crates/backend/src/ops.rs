@@ -81,6 +81,14 @@ pub struct ExpertWeights<'a, W> {
     pub down: &'a W,
 }
 
+/// Where a sublayer begins: the hyper-connection in front of it, and the gain of its norm.
+pub struct HcSite<'a, W> {
+    /// Of the hyper-connection.
+    pub weights: HcWeights<'a, W>,
+    /// `[hidden_size]`.
+    pub gain: &'a W,
+}
+
 /// Time that a device spent in the dispatches of one kernel over one grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KernelTime {
@@ -328,6 +336,40 @@ pub trait Backend: Send + Sized + 'static {
         weights: &HcWeights<'_, Self::Weight>,
         params: &HcParams,
     );
+
+    /// [`Backend::hc_mix`], then [`Backend::rms_norm`]: streams to a sublayer's normed input.
+    ///
+    /// `normed` and `mixed` are `[n, hidden_size]`. What `mixed` holds afterwards is the backend's own
+    /// business.
+    fn hc_enter(
+        &mut self,
+        normed: &mut Self::Tensor,
+        mixed: &mut Self::Tensor,
+        gates: &mut Self::Tensor,
+        streams: &Self::Tensor,
+        site: &HcSite<'_, Self::Weight>,
+        params: &HcParams,
+    ) {
+        self.hc_mix(mixed, gates, streams, &site.weights, params);
+        self.rms_norm(normed, mixed, site.gain, params.norm_eps);
+    }
+
+    /// From one sublayer to the next: [`Backend::hc_expand`] with its output and gates, then
+    /// [`Backend::hc_enter`], which makes new gates.
+    #[expect(clippy::too_many_arguments, reason = "two sublayers meet")]
+    fn hc_next(
+        &mut self,
+        streams: &mut Self::Tensor,
+        y: &Self::Tensor,
+        normed: &mut Self::Tensor,
+        mixed: &mut Self::Tensor,
+        gates: &mut Self::Tensor,
+        site: &HcSite<'_, Self::Weight>,
+        params: &HcParams,
+    ) {
+        self.hc_expand(streams, y, gates, params);
+        self.hc_enter(normed, mixed, gates, streams, site, params);
+    }
 
     // ---- KV
 

@@ -551,7 +551,7 @@ fn wrong_norms_and_rotations_fail() {
 #[test]
 fn wrong_hyper_connections_fail() {
     let changes = &[C::CombTransposed, C::HeadWithoutEpsilon];
-    check(changes, Group::HyperConnection, &["hc_expand", "hc_head"]);
+    check(changes, Group::HyperConnection, &["hc_expand", "hc_head", "hc_next"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use backend::{Backend, KernelTime, KvRounding, Rotation, Run};
+use backend::{Backend, HcSite, KernelTime, KvRounding, Rotation, Run};
 use gguf::MappedFile;
 
 use crate::attention::{self, AttentionActivations};
@@ -289,6 +289,29 @@ impl Rotations {
     }
 }
 
+/// A sublayer of a layer, or none behind the last layer.
+#[derive(Clone, Copy)]
+enum Sublayer {
+    Attention(usize),
+    FeedForward(usize),
+}
+
+impl Sublayer {
+    /// Where it begins; `None` if there is no such layer.
+    fn site<W>(self, weights: &Weights<W>) -> Option<HcSite<'_, W>> {
+        let (Self::Attention(layer) | Self::FeedForward(layer)) = self;
+        let layer = weights.layers.get(layer)?;
+        Some(match self {
+            Self::Attention(_) => {
+                HcSite { weights: layer.hc_attn.weights(), gain: &layer.attn_norm }
+            }
+            Self::FeedForward(_) => {
+                HcSite { weights: layer.hc_ffn.weights(), gain: &layer.ffn_norm }
+            }
+        })
+    }
+}
+
 /// What the host keeps from batch to batch, so that a token allocates nothing.
 #[derive(Default)]
 struct HostBuffers {
@@ -481,10 +504,13 @@ impl<B: Backend> Model<B> {
             &self.weights.token_embd,
         );
         self.prefetch(0);
+        self.enter();
         for layer in 0..self.geometry.n_layers {
             self.prefetch(layer + 1);
             self.attention_sublayer(layer, batch, runs);
+            self.next(Sublayer::FeedForward(layer));
             self.feed_forward_sublayer(layer);
+            self.next(Sublayer::Attention(layer + 1));
             if let Some(observe) = &mut observe {
                 observe(&mut self.backend, layer, &self.activations.streams)
                     .map_err(|source| self.device_error(source))?;
@@ -505,13 +531,32 @@ impl<B: Backend> Model<B> {
         }
     }
 
+    /// From the embedding to the first sublayer's input.
+    fn enter(&mut self) {
+        let (backend, act) = (&mut self.backend, &mut self.activations);
+        let site = Sublayer::Attention(0).site(&self.weights).expect("a model has layers");
+        let (normed, mixed) = (&mut act.normed, &mut act.mixed);
+        let hc = &self.geometry.hyper_connection;
+        backend.hc_enter(normed, mixed, &mut act.gates, &act.streams, &site, hc);
+    }
+
+    /// From a sublayer's output to the next one's input, or into the streams behind the last.
+    fn next(&mut self, sublayer: Sublayer) {
+        let (backend, act) = (&mut self.backend, &mut self.activations);
+        let hc = &self.geometry.hyper_connection;
+        let (streams, y) = (&mut act.streams, &act.y);
+        match sublayer.site(&self.weights) {
+            None => backend.hc_expand(streams, y, &act.gates, hc),
+            Some(site) => {
+                let (normed, mixed) = (&mut act.normed, &mut act.mixed);
+                backend.hc_next(streams, y, normed, mixed, &mut act.gates, &site, hc);
+            }
+        }
+    }
+
     fn attention_sublayer(&mut self, layer: usize, batch: &[Extend<'_>], runs: &[Run]) {
         let (backend, act) = (&mut self.backend, &mut self.activations);
         let weights = &self.weights.layers[layer];
-        let hc = &self.geometry.hyper_connection;
-        let site = weights.hc_attn.weights();
-        backend.hc_mix(&mut act.mixed, &mut act.gates, &act.streams, &site, hc);
-        backend.rms_norm(&mut act.normed, &act.mixed, &weights.attn_norm, self.geometry.norm_eps);
         let rotation = self.rotations.of_layer(self.geometry.compress_ratios[layer]);
         let site = attention::Site { geometry: &self.geometry, weights, rotation, layer };
         site.project(backend, &mut act.attention, &act.normed, runs);
@@ -521,19 +566,13 @@ impl<B: Backend> Model<B> {
             site.attend(backend, &mut act.attention, &mut slot.layers[layer], *run, n_stored);
         }
         site.output(backend, &mut act.y, &mut act.attention, runs);
-        backend.hc_expand(&mut act.streams, &act.y, &act.gates, hc);
     }
 
     fn feed_forward_sublayer(&mut self, layer: usize) {
         let (backend, act) = (&mut self.backend, &mut self.activations);
         let weights = &self.weights.layers[layer];
-        let hc = &self.geometry.hyper_connection;
-        let site = weights.hc_ffn.weights();
-        backend.hc_mix(&mut act.mixed, &mut act.gates, &act.streams, &site, hc);
-        backend.rms_norm(&mut act.normed, &act.mixed, &weights.ffn_norm, self.geometry.norm_eps);
         let site = feed_forward::Site { geometry: &self.geometry, weights, layer };
         site.run(backend, &mut act.feed_forward, &mut act.y, &act.normed, &act.tokens);
-        backend.hc_expand(&mut act.streams, &act.y, &act.gates, hc);
     }
 
     fn hand_out_logits(

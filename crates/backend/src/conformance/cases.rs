@@ -210,7 +210,7 @@ pub(super) fn rope_tail() -> Vec<RopeTail> {
 
 pub(super) fn hyper_connection() -> Vec<HyperConnection> {
     let mut cases = Vec::new();
-    for op in [Op::Mix, Op::Expand, Op::Head] {
+    for op in [Op::Mix, Op::Expand, Op::Head, Op::Enter, Op::Next] {
         let case = |kind, hidden_size, n_tokens, activations, scale| HyperConnection {
             op,
             kind,
@@ -223,6 +223,7 @@ pub(super) fn hyper_connection() -> Vec<HyperConnection> {
         cases.push(case(F32, 64, 5, Normal(1.0), 1.0));
         cases.push(case(F16, 256, 17, Normal(1.0), 0.3));
         cases.push(case(F32, 1024, 3, Normal(1.0), 1.0));
+        cases.push(case(F16, 512, 1, Normal(1.0), 1.0));
         cases.push(case(F16, 96, 3, Zero, 1.0));
         cases.push(case(F16, 64, 3, Normal(1e-4), 1.0));
         cases.push(case(F16, 64, 3, Normal(1e4), 1.0));

@@ -6,15 +6,17 @@ use super::check::{Arrangement, Case, Outcome, Output, by_batch};
 use super::inputs::{Activations, Random, plain, weight};
 use super::limits;
 use super::tensors::{Place, collect, input, output};
-use crate::ops::{Backend, HcWeights};
+use crate::ops::{Backend, HcSite, HcWeights};
 use crate::params::HcParams;
 
-/// Which of the three ops.
+/// Which of the ops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     Mix,
     Expand,
     Head,
+    Enter,
+    Next,
 }
 
 /// A hyper-connection op over four streams.
@@ -75,6 +77,53 @@ impl HyperConnection {
         })
     }
 
+    /// From the streams to a sublayer's normed input, with `Next` from the sublayer before it.
+    fn enter<B: Backend>(
+        &self,
+        backend: &mut B,
+        streams: &[Vec<f32>],
+        random: &mut Random,
+        arrangement: &Arrangement,
+    ) -> Outcome {
+        let n = PARAMS.n_streams;
+        let gates_width = PARAMS.gates_width();
+        let n_z = n + gates_width;
+        let dims = [n * self.hidden_size, n_z];
+        let function = backend.bind(&weight(random, self.kind, &dims, 1.0))?;
+        let base = backend.bind(&plain(&[n_z], &random.normals(n_z, 1.0)))?;
+        let scales = [self.scale, self.scale * 0.7, self.scale * 1.3];
+        let scale = backend.bind(&plain(&[scales.len()], &scales))?;
+        let gain = random.normals(self.hidden_size, 1.0);
+        let gain = backend.bind(&plain(&[self.hidden_size], &gain))?;
+        let weights = HcWeights { function: &function, base: &base, scale: &scale };
+        let site = HcSite { weights, gain: &gain };
+        let y = self.activations.rows(random, self.n_tokens, self.hidden_size);
+        let old = random.rows(self.n_tokens, gates_width, 1.0);
+        by_batch(arrangement, |batch| {
+            let n_rows = batch.len();
+            let mut streams = input(backend, streams, batch, Place::Whole)?;
+            let mut gates = input(backend, &old, batch, Place::Whole)?;
+            let mut mixed = output(backend, n_rows, self.hidden_size, Place::Whole)?;
+            let mut normed = output(backend, n_rows, self.hidden_size, Place::Whole)?;
+            if self.op == Op::Enter {
+                backend.hc_enter(&mut normed, &mut mixed, &mut gates, &streams, &site, &PARAMS);
+            } else {
+                let y = input(backend, &y, batch, Place::Whole)?;
+                let (streams, gates) = (&mut streams, &mut gates);
+                backend.hc_next(streams, &y, &mut normed, &mut mixed, gates, &site, &PARAMS);
+            }
+            let normed = collect(backend, &mut normed, n_rows, self.hidden_size, Place::Whole)?;
+            let gates = collect(backend, &mut gates, n_rows, gates_width, Place::Whole)?;
+            let streams =
+                collect(backend, &mut streams, n_rows, n * self.hidden_size, Place::Whole)?;
+            Ok(vec![
+                Output::floats("normed", normed, limits::hyper_connection(1.0)),
+                Output::floats("gates", gates, limits::hyper_connection(0.25)),
+                Output::floats("streams", streams, limits::hyper_connection(self.unit())),
+            ])
+        })
+    }
+
     fn expand<B: Backend>(
         &self,
         backend: &mut B,
@@ -103,6 +152,8 @@ impl Case for HyperConnection {
             Op::Mix => "hc_mix",
             Op::Expand => "hc_expand",
             Op::Head => "hc_head",
+            Op::Enter => "hc_enter",
+            Op::Next => "hc_next",
         }
     }
 
@@ -117,6 +168,7 @@ impl Case for HyperConnection {
         match self.op {
             Op::Expand => self.expand(backend, &streams, random, arrangement),
             Op::Mix | Op::Head => self.collapse(backend, &streams, random, arrangement),
+            Op::Enter | Op::Next => self.enter(backend, &streams, random, arrangement),
         }
     }
 }

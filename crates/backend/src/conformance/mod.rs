@@ -46,7 +46,7 @@ pub enum Group {
     Linear,
     /// `rms_norm`, `rms_norm_heads`, `rope_tail`.
     Norm,
-    /// `hc_mix`, `hc_expand`, `hc_head`.
+    /// `hc_mix`, `hc_expand`, `hc_head`, `hc_enter`, `hc_next`.
     HyperConnection,
     /// `store_kv`, `compress`, `index_select`.
     Kv,

@@ -1,0 +1,700 @@
+// language: metal3.1
+#include <metal_stdlib>
+#include <simd/simd.h>
+
+using metal::uint;
+
+struct _mslBufferSizes {
+    uint size3;
+    uint size4;
+    uint size5;
+    uint size6;
+};
+
+struct Parameters {
+    uint n_rows;
+    uint n_tokens;
+    uint columns;
+    uint n_groups;
+    uint x_width;
+    uint out_width;
+};
+struct Tile {
+    uint first_token;
+    uint n_tokens;
+    uint first_weight_row;
+    uint first_column;
+    uint first_out;
+};
+typedef metal::simdgroup_half8x8 Left;
+typedef metal::simdgroup_half8x8 Right;
+typedef metal::simdgroup_float8x8 Sum;
+struct type_4 {
+    half inner[2560];
+};
+struct type_5 {
+    half inner[1280];
+};
+typedef metal::uint4 type_8[1];
+typedef uint type_9[1];
+struct type_11 {
+    metal::float4 inner[8];
+};
+typedef float type_12[1];
+typedef metal::half4 type_13[1];
+struct type_14 {
+    float inner[128];
+};
+struct type_16 {
+    uint inner[1];
+};
+struct type_17 {
+    uint inner[4];
+};
+struct type_18 {
+    metal::half4 inner[8];
+};
+struct type_19 {
+    metal::half4 inner[4];
+};
+constant uint TOKEN_SUBGROUPS = 1u;
+constant uint IN_ORDER = 1u;
+constant uint SIDE = 8u;
+constant uint SPAN = 32u;
+constant uint TOKENS = 32u;
+constant uint UNIT = 1u;
+constant uint STRIDE = 40u;
+constant uint ROWS = 64u;
+constant uint WORKGROUP = 64u;
+constant uint MY_GROUPS = 1u;
+constant uint MY_FOURS = 4u;
+
+Tile tile_at(
+    metal::uint3 workgroup_1,
+    constant Parameters& p
+) {
+    uint first = workgroup_1.y * TOKENS;
+    uint part = workgroup_1.z;
+    uint _e8 = p.n_tokens;
+    uint _e13 = p.n_rows;
+    uint _e17 = p.columns;
+    uint _e21 = p.n_rows;
+    return Tile {first, metal::min(TOKENS, _e8 - first), part * _e13, part * _e17, part * _e21};
+}
+
+uint x_row(
+    Tile tile,
+    uint token
+) {
+    return tile.first_token + token;
+}
+
+uint out_row(
+    Tile tile_1,
+    uint token_1
+) {
+    return tile_1.first_token + token_1;
+}
+
+void put_weights(
+    uint row,
+    uint four,
+    metal::half4 values,
+    threadgroup type_4& weight_tile
+) {
+    uint at = (row * STRIDE) + (4u * four);
+    weight_tile.inner[at] = values.x;
+    weight_tile.inner[at + 1u] = values.y;
+    weight_tile.inner[at + 2u] = values.z;
+    weight_tile.inner[at + 3u] = values.w;
+    return;
+}
+
+void put_x(
+    uint token_2,
+    uint four_1,
+    metal::half4 values_1,
+    threadgroup type_5& x_tile
+) {
+    uint at_1 = (token_2 * STRIDE) + (4u * four_1);
+    x_tile.inner[at_1] = values_1.x;
+    x_tile.inner[at_1 + 1u] = values_1.y;
+    x_tile.inner[at_1 + 2u] = values_1.z;
+    x_tile.inner[at_1 + 3u] = values_1.w;
+    return;
+}
+
+type_11 weight_group(
+    uint index,
+    device type_8 const& weight_quants,
+    device type_9 const& weight_scales,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_11 values_2 = {};
+    uint i_8 = 0u;
+    uint _e5 = weight_scales[index / 2u];
+    float scale = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
+    metal::uint4 low = weight_quants[index * 2u];
+    metal::uint4 high = weight_quants[(index * 2u) + 1u];
+    bool loop_init = true;
+    while(true) {
+        if (!loop_init) {
+            uint _e48 = i_8;
+            i_8 = _e48 + 1u;
+        }
+        loop_init = false;
+        uint _e28 = i_8;
+        if (_e28 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e31 = i_8;
+            uint _e33 = i_8;
+            values_2.inner[_e31] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(low[_e33])));
+            uint _e39 = i_8;
+            uint _e42 = i_8;
+            values_2.inner[4u + _e39] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(high[_e42])));
+        }
+    }
+    type_11 _e50 = values_2;
+    return _e50;
+}
+
+void store_edge(
+    Tile tile_2,
+    Sum sums,
+    uint first_token,
+    uint first_row,
+    uint thread_1,
+    constant Parameters& p,
+    device type_12& out,
+    threadgroup type_14& edge,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint i_9 = {};
+    bool local_2 = {};
+    uint mine = ((thread_1 / 32u) * SIDE) * SIDE;
+    simdgroup_store(sums, &edge.inner[mine], SIDE);
+    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+    i_9 = thread_1 % 32u;
+    bool loop_init_1 = true;
+    while(true) {
+        if (!loop_init_1) {
+            uint _e53 = i_9;
+            i_9 = _e53 + 32u;
+        }
+        loop_init_1 = false;
+        uint _e17 = i_9;
+        if (_e17 < 64u) {
+        } else {
+            break;
+        }
+        {
+            uint _e20 = i_9;
+            uint token_3 = first_token + (_e20 / SIDE);
+            uint _e24 = i_9;
+            uint row_1 = first_row + (_e24 % SIDE);
+            if (token_3 < tile_2.n_tokens) {
+                uint _e34 = p.n_rows;
+                local_2 = row_1 < _e34;
+            } else {
+                local_2 = false;
+            }
+            bool _e37 = local_2;
+            if (_e37) {
+                uint _e39 = out_row(tile_2, token_3);
+                uint _e42 = p.out_width;
+                uint _e49 = i_9;
+                float _e52 = edge.inner[mine + _e49];
+                out[((_e39 * _e42) + tile_2.first_out) + row_1] = _e52;
+            }
+        }
+    }
+    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+    return;
+}
+metal::simdgroup_half8x8 NagaCooperativeLoad(const threadgroup half* ptr, int stride, bool is_row_major) {
+    metal::simdgroup_half8x8 m;
+    simdgroup_load(m, ptr, stride, 0, is_row_major);
+    return m;
+}
+
+metal::simdgroup_float8x8 NagaCooperativeMultiplyAdd(const thread metal::simdgroup_half8x8& a, const thread metal::simdgroup_half8x8& b, const thread metal::simdgroup_float8x8& c) {
+    metal::simdgroup_float8x8 d;
+    simdgroup_multiply_accumulate(d,a,b,c);
+    return d;
+}
+
+
+struct main_Input {
+};
+[[max_total_threads_per_threadgroup(64)]] kernel void main_(
+  metal::uint3 workgroup [[threadgroup_position_in_grid]]
+, uint thread_ [[thread_index_in_threadgroup]]
+, constant Parameters& p [[user(fake0)]]
+, threadgroup type_4& weight_tile
+, threadgroup type_5& x_tile
+, device type_8 const& weight_quants [[user(fake0)]]
+, device type_9 const& weight_scales [[user(fake0)]]
+, device type_12& out [[user(fake0)]]
+, device type_13 const& x [[user(fake0)]]
+, threadgroup type_14& edge
+, threadgroup uint& tokens_of_tile
+, constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
+) {
+    type_16 group_at = {};
+    uint i = 0u;
+    type_17 four_at = {};
+    uint i_1 = 0u;
+    type_18 weights = {};
+    type_19 fours = {};
+    uint i_2 = 0u;
+    uint j = {};
+    uint i_3 = 0u;
+    Sum s00_ = Sum {};
+    Sum s01_ = Sum {};
+    Sum s02_ = Sum {};
+    Sum s03_ = Sum {};
+    Sum s10_ = Sum {};
+    Sum s11_ = Sum {};
+    Sum s12_ = Sum {};
+    Sum s13_ = Sum {};
+    Sum s20_ = Sum {};
+    Sum s21_ = Sum {};
+    Sum s22_ = Sum {};
+    Sum s23_ = Sum {};
+    Sum s30_ = Sum {};
+    Sum s31_ = Sum {};
+    Sum s32_ = Sum {};
+    Sum s33_ = Sum {};
+    uint group = 0u;
+    uint i_4 = {};
+    uint j_1 = {};
+    uint i_5 = {};
+    uint i_6 = {};
+    uint i_7 = {};
+    uint j_2 = {};
+    uint column = {};
+    bool local = {};
+    bool local_1 = {};
+    Tile _e2 = tile_at(workgroup, p);
+    if (thread_ == 0u) {
+        tokens_of_tile = _e2.n_tokens;
+    }
+    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+    uint unnamed = tokens_of_tile;
+    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+    if (unnamed == 0u) {
+        return;
+    }
+    uint first_row_1 = workgroup.x * ROWS;
+    uint subgroup = thread_ / 32u;
+    uint my_rows = (subgroup % 2u) * SPAN;
+    uint my_tokens = (subgroup / 2u) * SPAN;
+    bool loop_init_2 = true;
+    while(true) {
+        if (!loop_init_2) {
+            uint _e50 = i;
+            i = _e50 + 1u;
+        }
+        loop_init_2 = false;
+        uint _e27 = i;
+        if (_e27 < MY_GROUPS) {
+        } else {
+            break;
+        }
+        {
+            uint _e31 = i;
+            uint _e37 = p.n_rows;
+            uint row_2 = metal::min((first_row_1 + thread_) + (_e31 * WORKGROUP), _e37 - 1u);
+            uint _e41 = i;
+            uint _e47 = p.n_groups;
+            group_at.inner[_e41] = (_e2.first_weight_row + row_2) * _e47;
+        }
+    }
+    bool loop_init_3 = true;
+    while(true) {
+        if (!loop_init_3) {
+            uint _e83 = i_1;
+            i_1 = _e83 + 1u;
+        }
+        loop_init_3 = false;
+        uint _e55 = i_1;
+        if (_e55 < MY_FOURS) {
+        } else {
+            break;
+        }
+        {
+            uint _e58 = i_1;
+            uint at_2 = thread_ + (_e58 * WORKGROUP);
+            uint token_4 = metal::min(at_2 / 8u, _e2.n_tokens - 1u);
+            uint _e68 = i_1;
+            uint _e70 = x_row(_e2, token_4);
+            uint _e73 = p.x_width;
+            four_at.inner[_e68] = (((_e70 * _e73) + _e2.first_column) / 4u) + (at_2 % 8u);
+        }
+    }
+    bool loop_init_4 = true;
+    while(true) {
+        if (!loop_init_4) {
+            uint _e114 = i_2;
+            i_2 = _e114 + 1u;
+        }
+        loop_init_4 = false;
+        uint _e89 = i_2;
+        if (_e89 < MY_GROUPS) {
+        } else {
+            break;
+        }
+        {
+            uint _e92 = i_2;
+            uint _e94 = group_at.inner[_e92];
+            type_11 _e95 = weight_group(_e94, weight_quants, weight_scales, _buffer_sizes);
+            j = 0u;
+            bool loop_init_5 = true;
+            while(true) {
+                if (!loop_init_5) {
+                    uint _e111 = j;
+                    j = _e111 + 1u;
+                }
+                loop_init_5 = false;
+                uint _e98 = j;
+                if (_e98 < 8u) {
+                } else {
+                    break;
+                }
+                {
+                    uint _e102 = i_2;
+                    uint _e104 = j;
+                    uint _e107 = j;
+                    weights.inner[(8u * _e102) + _e104] = static_cast<metal::half4>(_e95.inner[_e107]);
+                }
+            }
+        }
+    }
+    bool loop_init_6 = true;
+    while(true) {
+        if (!loop_init_6) {
+            uint _e130 = i_3;
+            i_3 = _e130 + 1u;
+        }
+        loop_init_6 = false;
+        uint _e118 = i_3;
+        if (_e118 < MY_FOURS) {
+        } else {
+            break;
+        }
+        {
+            uint _e121 = i_3;
+            uint _e124 = i_3;
+            uint _e126 = four_at.inner[_e124];
+            metal::half4 _e128 = x[_e126];
+            fours.inner[_e121] = _e128;
+        }
+    }
+    bool loop_init_7 = true;
+    while(true) {
+        if (!loop_init_7) {
+            uint _e373 = group;
+            group = _e373 + 1u;
+        }
+        loop_init_7 = false;
+        uint _e166 = group;
+        uint _e169 = p.n_groups;
+        if (_e166 < _e169) {
+        } else {
+            break;
+        }
+        {
+            metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+            i_4 = 0u;
+            bool loop_init_8 = true;
+            while(true) {
+                if (!loop_init_8) {
+                    uint _e197 = i_4;
+                    i_4 = _e197 + 1u;
+                }
+                loop_init_8 = false;
+                uint _e173 = i_4;
+                if (_e173 < MY_GROUPS) {
+                } else {
+                    break;
+                }
+                {
+                    j_1 = 0u;
+                    bool loop_init_9 = true;
+                    while(true) {
+                        if (!loop_init_9) {
+                            uint _e194 = j_1;
+                            j_1 = _e194 + 1u;
+                        }
+                        loop_init_9 = false;
+                        uint _e178 = j_1;
+                        if (_e178 < 8u) {
+                        } else {
+                            break;
+                        }
+                        {
+                            uint _e181 = i_4;
+                            uint _e185 = j_1;
+                            uint _e187 = i_4;
+                            uint _e189 = j_1;
+                            metal::half4 _e192 = weights.inner[(8u * _e187) + _e189];
+                            put_weights(thread_ + (_e181 * WORKGROUP), _e185, _e192, weight_tile);
+                        }
+                    }
+                }
+            }
+            i_5 = 0u;
+            bool loop_init_10 = true;
+            while(true) {
+                if (!loop_init_10) {
+                    uint _e216 = i_5;
+                    i_5 = _e216 + 1u;
+                }
+                loop_init_10 = false;
+                uint _e201 = i_5;
+                if (_e201 < MY_FOURS) {
+                } else {
+                    break;
+                }
+                {
+                    uint _e204 = i_5;
+                    uint at_3 = thread_ + (_e204 * WORKGROUP);
+                    uint _e212 = i_5;
+                    metal::half4 _e214 = fours.inner[_e212];
+                    put_x(at_3 / 8u, at_3 % 8u, _e214, x_tile);
+                }
+            }
+            metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+            uint _e218 = group;
+            uint _e223 = p.n_groups;
+            uint next = metal::min(_e218 + 1u, _e223 - 1u);
+            i_6 = 0u;
+            bool loop_init_11 = true;
+            while(true) {
+                if (!loop_init_11) {
+                    uint _e244 = i_6;
+                    i_6 = _e244 + 1u;
+                }
+                loop_init_11 = false;
+                uint _e229 = i_6;
+                if (_e229 < MY_FOURS) {
+                } else {
+                    break;
+                }
+                {
+                    uint _e232 = i_6;
+                    uint _e235 = i_6;
+                    uint _e237 = four_at.inner[_e235];
+                    metal::half4 _e242 = x[_e237 + (8u * next)];
+                    fours.inner[_e232] = _e242;
+                }
+            }
+            i_7 = 0u;
+            bool loop_init_12 = true;
+            while(true) {
+                if (!loop_init_12) {
+                    uint _e274 = i_7;
+                    i_7 = _e274 + 1u;
+                }
+                loop_init_12 = false;
+                uint _e248 = i_7;
+                if (_e248 < MY_GROUPS) {
+                } else {
+                    break;
+                }
+                {
+                    uint _e251 = i_7;
+                    uint _e253 = group_at.inner[_e251];
+                    type_11 _e255 = weight_group(_e253 + next, weight_quants, weight_scales, _buffer_sizes);
+                    j_2 = 0u;
+                    bool loop_init_13 = true;
+                    while(true) {
+                        if (!loop_init_13) {
+                            uint _e271 = j_2;
+                            j_2 = _e271 + 1u;
+                        }
+                        loop_init_13 = false;
+                        uint _e258 = j_2;
+                        if (_e258 < 8u) {
+                        } else {
+                            break;
+                        }
+                        {
+                            uint _e262 = i_7;
+                            uint _e264 = j_2;
+                            uint _e267 = j_2;
+                            weights.inner[(8u * _e262) + _e264] = static_cast<metal::half4>(_e255.inner[_e267]);
+                        }
+                    }
+                }
+            }
+            column = 0u;
+            bool loop_init_14 = true;
+            while(true) {
+                if (!loop_init_14) {
+                    uint _e369 = column;
+                    column = _e369 + SIDE;
+                }
+                loop_init_14 = false;
+                uint _e278 = column;
+                if (_e278 < 32u) {
+                } else {
+                    break;
+                }
+                {
+                    uint _e283 = column;
+                    uint x_at = (my_tokens * STRIDE) + (_e283 / UNIT);
+                    uint _e289 = column;
+                    uint weight_at = (my_rows * STRIDE) + (_e289 / UNIT);
+                    metal::simdgroup_half8x8 x0_ = NagaCooperativeLoad(&x_tile.inner[x_at], STRIDE, false);
+                    metal::simdgroup_half8x8 x1_ = NagaCooperativeLoad(&x_tile.inner[x_at + 320u], STRIDE, false);
+                    metal::simdgroup_half8x8 x2_ = NagaCooperativeLoad(&x_tile.inner[x_at + 640u], STRIDE, false);
+                    metal::simdgroup_half8x8 x3_ = NagaCooperativeLoad(&x_tile.inner[x_at + 960u], STRIDE, false);
+                    metal::simdgroup_half8x8 w0_ = NagaCooperativeLoad(&weight_tile.inner[weight_at], STRIDE, true);
+                    Sum _e319 = s00_;
+                    s00_ = NagaCooperativeMultiplyAdd(x0_, w0_, _e319);
+                    Sum _e321 = s10_;
+                    s10_ = NagaCooperativeMultiplyAdd(x1_, w0_, _e321);
+                    Sum _e323 = s20_;
+                    s20_ = NagaCooperativeMultiplyAdd(x2_, w0_, _e323);
+                    Sum _e325 = s30_;
+                    s30_ = NagaCooperativeMultiplyAdd(x3_, w0_, _e325);
+                    metal::simdgroup_half8x8 w1_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 320u], STRIDE, true);
+                    Sum _e333 = s01_;
+                    s01_ = NagaCooperativeMultiplyAdd(x0_, w1_, _e333);
+                    Sum _e335 = s11_;
+                    s11_ = NagaCooperativeMultiplyAdd(x1_, w1_, _e335);
+                    Sum _e337 = s21_;
+                    s21_ = NagaCooperativeMultiplyAdd(x2_, w1_, _e337);
+                    Sum _e339 = s31_;
+                    s31_ = NagaCooperativeMultiplyAdd(x3_, w1_, _e339);
+                    metal::simdgroup_half8x8 w2_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 640u], STRIDE, true);
+                    Sum _e347 = s02_;
+                    s02_ = NagaCooperativeMultiplyAdd(x0_, w2_, _e347);
+                    Sum _e349 = s12_;
+                    s12_ = NagaCooperativeMultiplyAdd(x1_, w2_, _e349);
+                    Sum _e351 = s22_;
+                    s22_ = NagaCooperativeMultiplyAdd(x2_, w2_, _e351);
+                    Sum _e353 = s32_;
+                    s32_ = NagaCooperativeMultiplyAdd(x3_, w2_, _e353);
+                    metal::simdgroup_half8x8 w3_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 960u], STRIDE, true);
+                    Sum _e361 = s03_;
+                    s03_ = NagaCooperativeMultiplyAdd(x0_, w3_, _e361);
+                    Sum _e363 = s13_;
+                    s13_ = NagaCooperativeMultiplyAdd(x1_, w3_, _e363);
+                    Sum _e365 = s23_;
+                    s23_ = NagaCooperativeMultiplyAdd(x2_, w3_, _e365);
+                    Sum _e367 = s33_;
+                    s33_ = NagaCooperativeMultiplyAdd(x3_, w3_, _e367);
+                }
+            }
+        }
+    }
+    uint row_3 = first_row_1 + my_rows;
+    if (true) {
+        local = unnamed == TOKENS;
+    } else {
+        local = false;
+    }
+    bool _e382 = local;
+    if (_e382) {
+        uint _e389 = p.n_rows;
+        local_1 = (first_row_1 + ROWS) <= _e389;
+    } else {
+        local_1 = false;
+    }
+    bool _e392 = local_1;
+    if (_e392) {
+        uint _e396 = p.out_width;
+        uint step = SIDE * _e396;
+        uint _e398 = out_row(_e2, my_tokens);
+        uint _e401 = p.out_width;
+        uint to = ((_e398 * _e401) + _e2.first_out) + row_3;
+        Sum _e406 = s00_;
+        simdgroup_store(_e406, &out[to], p.out_width);
+        uint _e411 = p.out_width;
+        Sum _e412 = s01_;
+        simdgroup_store(_e412, &out[to + SIDE], p.out_width);
+        uint _e419 = p.out_width;
+        Sum _e420 = s02_;
+        simdgroup_store(_e420, &out[to + 16u], p.out_width);
+        uint _e427 = p.out_width;
+        Sum _e428 = s03_;
+        simdgroup_store(_e428, &out[to + 24u], p.out_width);
+        uint _e435 = p.out_width;
+        Sum _e436 = s10_;
+        simdgroup_store(_e436, &out[to + step], p.out_width);
+        uint _e442 = p.out_width;
+        Sum _e443 = s11_;
+        simdgroup_store(_e443, &out[(to + step) + SIDE], p.out_width);
+        uint _e451 = p.out_width;
+        Sum _e452 = s12_;
+        simdgroup_store(_e452, &out[(to + step) + 16u], p.out_width);
+        uint _e460 = p.out_width;
+        Sum _e461 = s13_;
+        simdgroup_store(_e461, &out[(to + step) + 24u], p.out_width);
+        uint _e469 = p.out_width;
+        Sum _e470 = s20_;
+        simdgroup_store(_e470, &out[to + (2u * step)], p.out_width);
+        uint _e478 = p.out_width;
+        Sum _e479 = s21_;
+        simdgroup_store(_e479, &out[(to + (2u * step)) + SIDE], p.out_width);
+        uint _e489 = p.out_width;
+        Sum _e490 = s22_;
+        simdgroup_store(_e490, &out[(to + (2u * step)) + 16u], p.out_width);
+        uint _e500 = p.out_width;
+        Sum _e501 = s23_;
+        simdgroup_store(_e501, &out[(to + (2u * step)) + 24u], p.out_width);
+        uint _e511 = p.out_width;
+        Sum _e512 = s30_;
+        simdgroup_store(_e512, &out[to + (3u * step)], p.out_width);
+        uint _e520 = p.out_width;
+        Sum _e521 = s31_;
+        simdgroup_store(_e521, &out[(to + (3u * step)) + SIDE], p.out_width);
+        uint _e531 = p.out_width;
+        Sum _e532 = s32_;
+        simdgroup_store(_e532, &out[(to + (3u * step)) + 16u], p.out_width);
+        uint _e542 = p.out_width;
+        Sum _e543 = s33_;
+        simdgroup_store(_e543, &out[(to + (3u * step)) + 24u], p.out_width);
+        uint _e553 = p.out_width;
+        return;
+    } else {
+        Sum _e554 = s00_;
+        store_edge(_e2, _e554, my_tokens, row_3, thread_, p, out, edge, _buffer_sizes);
+        Sum _e555 = s01_;
+        store_edge(_e2, _e555, my_tokens, row_3 + SIDE, thread_, p, out, edge, _buffer_sizes);
+        Sum _e558 = s02_;
+        store_edge(_e2, _e558, my_tokens, row_3 + 16u, thread_, p, out, edge, _buffer_sizes);
+        Sum _e561 = s03_;
+        store_edge(_e2, _e561, my_tokens, row_3 + 24u, thread_, p, out, edge, _buffer_sizes);
+        Sum _e564 = s10_;
+        store_edge(_e2, _e564, my_tokens + SIDE, row_3, thread_, p, out, edge, _buffer_sizes);
+        Sum _e567 = s11_;
+        store_edge(_e2, _e567, my_tokens + SIDE, row_3 + SIDE, thread_, p, out, edge, _buffer_sizes);
+        Sum _e572 = s12_;
+        store_edge(_e2, _e572, my_tokens + SIDE, row_3 + 16u, thread_, p, out, edge, _buffer_sizes);
+        Sum _e577 = s13_;
+        store_edge(_e2, _e577, my_tokens + SIDE, row_3 + 24u, thread_, p, out, edge, _buffer_sizes);
+        Sum _e582 = s20_;
+        store_edge(_e2, _e582, my_tokens + 16u, row_3, thread_, p, out, edge, _buffer_sizes);
+        Sum _e585 = s21_;
+        store_edge(_e2, _e585, my_tokens + 16u, row_3 + SIDE, thread_, p, out, edge, _buffer_sizes);
+        Sum _e590 = s22_;
+        store_edge(_e2, _e590, my_tokens + 16u, row_3 + 16u, thread_, p, out, edge, _buffer_sizes);
+        Sum _e595 = s23_;
+        store_edge(_e2, _e595, my_tokens + 16u, row_3 + 24u, thread_, p, out, edge, _buffer_sizes);
+        Sum _e600 = s30_;
+        store_edge(_e2, _e600, my_tokens + 24u, row_3, thread_, p, out, edge, _buffer_sizes);
+        Sum _e603 = s31_;
+        store_edge(_e2, _e603, my_tokens + 24u, row_3 + SIDE, thread_, p, out, edge, _buffer_sizes);
+        Sum _e608 = s32_;
+        store_edge(_e2, _e608, my_tokens + 24u, row_3 + 16u, thread_, p, out, edge, _buffer_sizes);
+        Sum _e613 = s33_;
+        store_edge(_e2, _e613, my_tokens + 24u, row_3 + 24u, thread_, p, out, edge, _buffer_sizes);
+        return;
+    }
+}
