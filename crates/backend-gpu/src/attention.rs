@@ -4,6 +4,7 @@ use backend::kv_row::{KvKind, KvLayout, KvRounding};
 use backend::{AttendParams, Attended, Run};
 
 use crate::Gpu;
+use crate::attention_matrices;
 use crate::buffers::{Buffer, Scratch};
 use crate::encode::{Binding, Context};
 use crate::linear::{WORKGROUP, reduction};
@@ -102,6 +103,15 @@ pub(crate) fn attend(
             }
         }
     };
+    if attention_matrices::suits(
+        &context.device.profile,
+        &window.layout,
+        params.n_heads,
+        run.n_rows,
+    ) {
+        attention_matrices::attend(context, out, queries, attended, (reads, top_k), params, run);
+        return;
+    }
     let n_rows = params.window.min(last_position) + n_compressed;
     let n_splits = n_splits(params.n_heads, run.n_rows, n_rows);
     let partials = (n_splits > 1).then(|| {

@@ -4,6 +4,7 @@
 use backend::kv_row::{KvLayout, KvRounding};
 
 use crate::attention::{self, Reads};
+use crate::attention_matrices;
 use crate::experts::{self, Choosing, FewTokens};
 use crate::linear::{MatrixTiles, Streamed};
 use crate::pipelines::Kernel;
@@ -130,5 +131,16 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         ("expert_lists", experts::lists_kernel(256, 64)),
         ("expert_hidden", experts::hidden_kernel()),
         ("expert_sum", experts::sum_kernel()),
+    ]
+}
+
+/// Kernels that only devices with matrices of sixteen rows run.
+pub(crate) fn with_large_matrices() -> Vec<(&'static str, Kernel)> {
+    let attend =
+        |reads| attention_matrices::kernel(&attention_rows(KvRounding::Applied), reads);
+    vec![
+        ("attend_matrices_window", attend(Reads::Window)),
+        ("attend_matrices_visible", attend(Reads::Visible)),
+        ("attend_matrices_selected", attend(Reads::Selected)),
     ]
 }

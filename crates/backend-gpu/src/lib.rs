@@ -14,6 +14,7 @@
 #![deny(unsafe_code)]
 
 mod attention;
+mod attention_matrices;
 mod buffers;
 #[cfg(test)]
 mod catalogue;

@@ -374,6 +374,25 @@ pub(super) fn attend() -> Vec<Attend> {
             }
         }
     }
+    // As many heads as the published model has, which may be the rows of a matrix.
+    let many = |(window, capacity), (first_position, n_tokens), compressed, scores| Attend {
+        layout: attention_layout(FLASH, KvRounding::Applied),
+        n_heads: 64,
+        window,
+        capacity,
+        first_position,
+        n_tokens,
+        compressed,
+        scores,
+    };
+    let selected = |top_k| CompressedRows::Selected { ratio: 4, top_k };
+    cases.push(many((128, 161), (FAR - 20, 33), CompressedRows::None, Scores::Usual));
+    let visible = CompressedRows::Visible { ratio: 128 };
+    cases.push(many((128, 140), (120, 11), visible, Scores::Usual));
+    for scores in [Scores::Usual, Scores::Peaked, Scores::DominantSinks, Scores::VanishingRows] {
+        cases.push(many((16, 40), (0, 19), selected(3), scores));
+        cases.push(many((16, 40), (300, 13), selected(65), scores));
+    }
     // As far as the context reaches: 250,000 index rows.
     cases.push(Attend {
         layout: attention_layout(NANO, KvRounding::Applied),
