@@ -1,0 +1,280 @@
+// Attention of a token over its window and its compressed rows, on matrix units: prefill.
+//
+// A workgroup takes 64 heads of a token as the rows of its matrices, because all heads share the K = V
+// rows: it decodes ROWS of them at a time into its memory as f16 and uses them twice. Eight subgroups
+// of 32 threads make the scores, 16 heads by 16 rows each, and keep the weighted sums, 64 heads by 64
+// channels each. Softmax is running, but lazy: sums are scaled down only when a score is larger by
+// SLACK than what the weights are relative to, because matrices have to pass through memory for it.
+struct Parameters {
+    first_row: u32,
+    first_position: u32,
+    n_heads: u32,
+    window: u32,
+    // Rows of the ring.
+    capacity: u32,
+    // Tokens per compressed row.
+    ratio: u32,
+    // Room for chosen rows of a token; without a choice all visible rows are read.
+    top_k: u32,
+    scale: f32,
+}
+var<immediate> p: Parameters;
+
+enable f16;
+enable wgpu_cooperative_matrix;
+
+alias Left = coop_mat16x16<f16, A>;
+alias Right = coop_mat16x16<f16, B>;
+alias Sum = coop_mat16x16<f32, C>;
+
+const WIDTH: u32 = 512u;
+const HEADS: u32 = 64u;
+const ROWS: u32 = 32u;
+// Vectors of four halves from one row to the next, so that rows begin in different banks.
+const ROW_STRIDE: u32 = WIDTH / 4u + 2u;
+const WEIGHT_STRIDE: u32 = ROWS / 4u + 2u;
+// Beyond this, exponentials no longer fit f16.
+const SLACK: f32 = 8.0;
+const LOWEST: f32 = -3e38;
+
+// [n, n_heads, WIDTH]
+@group(0) @binding(0) var<storage, read_write> out: array<f32>;
+// [n, n_heads, WIDTH]
+@group(0) @binding(1) var<storage, read> queries: array<vec4<f16>>;
+// [n_heads]
+@group(0) @binding(2) var<storage, read> sinks: array<f32>;
+// [capacity, ROW_WORDS]
+@group(0) @binding(3) var<storage, read> window_rows: array<u32>;
+// [.., ROW_WORDS]
+@group(0) @binding(4) var<storage, read> compressed_rows: array<u32>;
+// [n, 1 + top_k]: number of rows, then the rows
+@group(0) @binding(5) var<storage, read> selection: array<u32>;
+
+var<workgroup> rows: array<vec4<f16>, ROWS * ROW_STRIDE>;
+// [HEADS, ROWS]: scores; also a matrix for each subgroup on its way through memory.
+var<workgroup> scores: array<f32, HEADS * ROWS>;
+// [HEADS, ROWS]
+var<workgroup> weights: array<vec4<f16>, HEADS * WEIGHT_STRIDE>;
+// What sums of a head are multiplied with.
+var<workgroup> factors: array<f32, HEADS>;
+var<workgroup> must_scale: u32;
+var<workgroup> shared_count: u32;
+
+fn row_word(compressed: bool, i: u32) -> u32 {
+    if compressed {
+        return compressed_rows[i];
+    }
+    return window_rows[i];
+}
+
+// How many compressed rows the token in `row` reads.
+fn count_compressed(row: u32, position: u32) -> u32 {
+    if COMPRESSED == 0u {
+        return 0u;
+    }
+    if SELECTED == 1u {
+        return selection[row * (1u + p.top_k)];
+    }
+    return (position + 1u) / p.ratio;
+}
+
+// Decodes ROWS rows from the `first`-th on of those that a token reads; behind the last one zeros.
+fn load_rows(row: u32, position: u32, n_window: u32, n_rows: u32, first: u32, thread: u32) {
+    for (var i = thread; i < ROWS * WIDTH / 4u; i += 256u) {
+        let at = first + i / (WIDTH / 4u);
+        let four = i % (WIDTH / 4u);
+        var values = vec4<f16>();
+        if at < n_window {
+            values = row_four(false, (position + 1u - n_window + at) % p.capacity, four);
+        } else if at < n_rows {
+            var chosen = at - n_window;
+            if SELECTED == 1u {
+                chosen = selection[row * (1u + p.top_k) + 1u + chosen];
+            }
+            values = row_four(true, chosen, four);
+        }
+        rows[i / (WIDTH / 4u) * ROW_STRIDE + four] = values;
+    }
+}
+
+// Scales the heads of one matrix of sums. All threads call together.
+fn scaled(sums: Sum, first_head: u32, thread: u32) -> Sum {
+    let mine = thread / 32u * 256u;
+    coopStoreT(sums, &scores[mine], 16u);
+    workgroupBarrier();
+    for (var i = thread % 32u; i < 256u; i += 32u) {
+        scores[mine + i] *= factors[first_head + i / 16u];
+    }
+    workgroupBarrier();
+    return coopLoadT<Sum>(&scores[mine], 16u);
+}
+
+// Stores one matrix of results. All threads call together.
+fn store(sums: Sum, first_head: u32, out_first: u32, thread: u32) {
+    let mine = thread / 32u * 256u;
+    workgroupBarrier();
+    coopStoreT(sums, &scores[mine], 16u);
+    workgroupBarrier();
+    for (var i = thread % 32u; i < 256u; i += 32u) {
+        let head = first_head + i / 16u;
+        out[out_first + head * WIDTH + i % 16u] = scores[mine + i] * factors[head];
+    }
+}
+
+@compute @workgroup_size(256)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let row = p.first_row + workgroup.y;
+    let position = p.first_position + workgroup.y;
+    let first_head = workgroup.x * HEADS;
+    let n_window = min(position + 1u, p.window);
+    if thread == 0u {
+        shared_count = n_window + count_compressed(row, position);
+    }
+    // Matrices need to be told that all threads go the same way.
+    let n_rows = workgroupUniformLoad(&shared_count);
+
+    let subgroup = thread / 32u;
+    // Of the scores: sixteen heads and sixteen rows. Of the sums: 64 channels.
+    let score_head = subgroup % 4u * 16u;
+    let score_row = subgroup / 4u * 16u;
+    let sum_four = subgroup * 16u;
+    // Of the softmax: a quarter of the rows of a head.
+    let my_head = thread / 4u;
+    let my_rows = thread % 4u * (ROWS / 4u);
+    let sink = sinks[first_head + my_head];
+    var largest = sink;
+    var weight_sum = 0.0;
+
+    var s00 = Sum();
+    var s01 = Sum();
+    var s02 = Sum();
+    var s03 = Sum();
+    var s10 = Sum();
+    var s11 = Sum();
+    var s12 = Sum();
+    var s13 = Sum();
+    var s20 = Sum();
+    var s21 = Sum();
+    var s22 = Sum();
+    var s23 = Sum();
+    var s30 = Sum();
+    var s31 = Sum();
+    var s32 = Sum();
+    var s33 = Sum();
+    let query_at = ((row * p.n_heads + first_head + score_head) * WIDTH) / 4u;
+    for (var first = 0u; first < n_rows; first += ROWS) {
+        workgroupBarrier();
+        load_rows(row, position, n_window, n_rows, first, thread);
+        if thread == 0u {
+            must_scale = 0u;
+        }
+        workgroupBarrier();
+        var score = Sum();
+        for (var four = 0u; four < WIDTH / 4u; four += 4u) {
+            let query = coopLoadT<Left>(&queries[query_at + four], WIDTH / 4u);
+            let key = coopLoad<Right>(&rows[score_row * ROW_STRIDE + four], ROW_STRIDE);
+            score = coopMultiplyAdd(query, key, score);
+        }
+        coopStoreT(score, &scores[score_head * ROWS + score_row], ROWS);
+        workgroupBarrier();
+
+        var mine: array<f32, 8>;
+        var tile_largest = LOWEST;
+        for (var i = 0u; i < 8u; i++) {
+            mine[i] = LOWEST;
+            if first + my_rows + i < n_rows {
+                mine[i] = scores[my_head * ROWS + my_rows + i] * p.scale;
+            }
+            tile_largest = max(tile_largest, mine[i]);
+        }
+        tile_largest = max(tile_largest, subgroupShuffleXor(tile_largest, 1u));
+        tile_largest = max(tile_largest, subgroupShuffleXor(tile_largest, 2u));
+        if first == 0u {
+            largest = max(largest, tile_largest);
+        } else if tile_largest > largest + SLACK {
+            must_scale = 1u;
+        }
+        if workgroupUniformLoad(&must_scale) == 1u {
+            let before = largest;
+            largest = max(largest, tile_largest);
+            let kept = exp(before - largest);
+            weight_sum *= kept;
+            factors[my_head] = kept;
+            workgroupBarrier();
+            s00 = scaled(s00, 0u, thread);
+            s01 = scaled(s01, 0u, thread);
+            s02 = scaled(s02, 0u, thread);
+            s03 = scaled(s03, 0u, thread);
+            s10 = scaled(s10, 16u, thread);
+            s11 = scaled(s11, 16u, thread);
+            s12 = scaled(s12, 16u, thread);
+            s13 = scaled(s13, 16u, thread);
+            s20 = scaled(s20, 32u, thread);
+            s21 = scaled(s21, 32u, thread);
+            s22 = scaled(s22, 32u, thread);
+            s23 = scaled(s23, 32u, thread);
+            s30 = scaled(s30, 48u, thread);
+            s31 = scaled(s31, 48u, thread);
+            s32 = scaled(s32, 48u, thread);
+            s33 = scaled(s33, 48u, thread);
+        }
+        for (var i = 0u; i < 8u; i += 4u) {
+            let four = vec4<f32>(mine[i], mine[i + 1u], mine[i + 2u], mine[i + 3u]);
+            let rounded = vec4<f16>(exp(four - largest));
+            weight_sum += dot(vec4<f32>(rounded), vec4<f32>(1.0));
+            weights[my_head * WEIGHT_STRIDE + (my_rows + i) / 4u] = rounded;
+        }
+        workgroupBarrier();
+        for (var k = 0u; k < ROWS; k += 16u) {
+            let w0 = coopLoadT<Left>(&weights[k / 4u], WEIGHT_STRIDE);
+            let w1 = coopLoadT<Left>(&weights[16u * WEIGHT_STRIDE + k / 4u], WEIGHT_STRIDE);
+            let w2 = coopLoadT<Left>(&weights[32u * WEIGHT_STRIDE + k / 4u], WEIGHT_STRIDE);
+            let w3 = coopLoadT<Left>(&weights[48u * WEIGHT_STRIDE + k / 4u], WEIGHT_STRIDE);
+            let at = k * ROW_STRIDE + sum_four;
+            let v0 = coopLoadT<Right>(&rows[at], ROW_STRIDE);
+            s00 = coopMultiplyAdd(w0, v0, s00);
+            s10 = coopMultiplyAdd(w1, v0, s10);
+            s20 = coopMultiplyAdd(w2, v0, s20);
+            s30 = coopMultiplyAdd(w3, v0, s30);
+            let v1 = coopLoadT<Right>(&rows[at + 4u], ROW_STRIDE);
+            s01 = coopMultiplyAdd(w0, v1, s01);
+            s11 = coopMultiplyAdd(w1, v1, s11);
+            s21 = coopMultiplyAdd(w2, v1, s21);
+            s31 = coopMultiplyAdd(w3, v1, s31);
+            let v2 = coopLoadT<Right>(&rows[at + 8u], ROW_STRIDE);
+            s02 = coopMultiplyAdd(w0, v2, s02);
+            s12 = coopMultiplyAdd(w1, v2, s12);
+            s22 = coopMultiplyAdd(w2, v2, s22);
+            s32 = coopMultiplyAdd(w3, v2, s32);
+            let v3 = coopLoadT<Right>(&rows[at + 12u], ROW_STRIDE);
+            s03 = coopMultiplyAdd(w0, v3, s03);
+            s13 = coopMultiplyAdd(w1, v3, s13);
+            s23 = coopMultiplyAdd(w2, v3, s23);
+            s33 = coopMultiplyAdd(w3, v3, s33);
+        }
+    }
+    weight_sum += subgroupShuffleXor(weight_sum, 1u);
+    weight_sum += subgroupShuffleXor(weight_sum, 2u);
+    workgroupBarrier();
+    factors[my_head] = 1.0 / (weight_sum + exp(sink - largest));
+    let to = (row * p.n_heads + first_head) * WIDTH + 64u * subgroup;
+    store(s00, 0u, to, thread);
+    store(s01, 0u, to + 16u, thread);
+    store(s02, 0u, to + 32u, thread);
+    store(s03, 0u, to + 48u, thread);
+    store(s10, 16u, to, thread);
+    store(s11, 16u, to + 16u, thread);
+    store(s12, 16u, to + 32u, thread);
+    store(s13, 16u, to + 48u, thread);
+    store(s20, 32u, to, thread);
+    store(s21, 32u, to + 16u, thread);
+    store(s22, 32u, to + 32u, thread);
+    store(s23, 32u, to + 48u, thread);
+    store(s30, 48u, to, thread);
+    store(s31, 48u, to + 16u, thread);
+    store(s32, 48u, to + 32u, thread);
+    store(s33, 48u, to + 48u, thread);
+}

@@ -1,0 +1,32 @@
+// Decodes packed attention rows to f16: FP8 codes with a scale for 64 channels, then F16.
+//
+// Words of a row: codes, rotated channels, scales.
+enable f16;
+
+const CODES: u32 = WIDTH - ROPE_DIM;
+const CODE_WORDS: u32 = CODES / 4u;
+const ROTARY_WORDS: u32 = ROPE_DIM / 2u;
+const ROW_WORDS: u32 = CODE_WORDS + ROTARY_WORDS + (CODES / 64u + 3u) / 4u;
+const VALUE_WORDS: u32 = CODE_WORDS + ROTARY_WORDS;
+
+// E4M3 codes in the low bytes of two halves, as values: an F16 whose exponent is 8 too small.
+fn e4m3_pair(codes: u32) -> vec2<f32> {
+    return unpack2x16float(((codes & 0x00800080u) << 8u) | ((codes & 0x007f007fu) << 7u));
+}
+
+// Channels `4 * i ..` of a row.
+fn row_four(compressed: bool, row: u32, i: u32) -> vec4<f16> {
+    let first = row * ROW_WORDS;
+    if i >= CODE_WORDS {
+        let at = first + CODE_WORDS + 2u * (i - CODE_WORDS);
+        let low = unpack2x16float(row_word(compressed, at));
+        return vec4<f16>(vec4<f32>(low, unpack2x16float(row_word(compressed, at + 1u))));
+    }
+    let word = row_word(compressed, first + i);
+    let group = i / 16u;
+    let scales = row_word(compressed, first + VALUE_WORDS + group / 4u);
+    let scale = 256.0 * bitcast<f32>(((scales >> (8u * (group & 3u))) & 255u) << 23u);
+    let even = e4m3_pair(word);
+    let odd = e4m3_pair(word >> 8u);
+    return vec4<f16>(scale * vec4<f32>(even.x, odd.x, even.y, odd.y));
+}
