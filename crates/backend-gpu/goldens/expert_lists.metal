@@ -14,31 +14,29 @@ struct Parameters {
     uint max_tiles;
 };
 typedef uint type_1[1];
-struct type_2 {
-    uint inner[256];
+struct type_3 {
+    metal::atomic_uint inner[256];
 };
 constant uint N_EXPERTS = 256u;
 constant uint TOKENS = 64u;
 
-void write_list(
+void write_tiles(
     uint expert_2,
     constant Parameters& p,
     device type_1& lists,
-    device type_1 const& experts,
-    threadgroup type_2& counts,
+    threadgroup type_3& counts,
+    threadgroup type_3& ends,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint first = 0u;
     uint tile = 0u;
     uint e = 0u;
     uint i = 0u;
-    uint at = {};
-    uint choice_1 = 0u;
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
-            uint _e28 = e;
-            e = _e28 + 1u;
+            uint _e24 = e;
+            e = _e24 + 1u;
         }
         loop_init = false;
         uint _e7 = e;
@@ -47,89 +45,60 @@ void write_list(
             break;
         }
         {
-            uint _e9 = first;
-            uint _e11 = e;
-            uint _e13 = counts.inner[_e11];
-            first = _e9 + _e13;
+            uint _e10 = e;
+            uint count = metal::atomic_load_explicit(&counts.inner[_e10], metal::memory_order_relaxed);
+            uint _e13 = first;
+            first = _e13 + count;
             uint _e15 = tile;
-            uint _e17 = e;
-            uint _e19 = counts.inner[_e17];
-            tile = _e15 + (((_e19 + TOKENS) - 1u) / TOKENS);
+            tile = _e15 + (((count + TOKENS) - 1u) / TOKENS);
         }
     }
+    uint count_1 = metal::atomic_load_explicit(&counts.inner[expert_2], metal::memory_order_relaxed);
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e69 = i;
-            i = _e69 + TOKENS;
+            uint _e62 = i;
+            i = _e62 + TOKENS;
         }
         loop_init_1 = false;
-        uint _e32 = i;
-        uint _e35 = counts.inner[expert_2];
-        if (_e32 < _e35) {
+        uint _e31 = i;
+        if (_e31 < count_1) {
         } else {
             break;
         }
         {
-            uint _e39 = tile;
-            lists[3u * _e39] = expert_2;
-            uint _e44 = tile;
-            uint _e49 = first;
-            uint _e50 = i;
-            lists[(3u * _e44) + 1u] = _e49 + _e50;
-            uint _e54 = tile;
-            uint _e62 = counts.inner[expert_2];
-            uint _e63 = i;
-            lists[(3u * _e54) + 2u] = metal::min(TOKENS, _e62 - _e63);
-            uint _e66 = tile;
-            tile = _e66 + 1u;
+            uint _e35 = tile;
+            lists[3u * _e35] = expert_2;
+            uint _e40 = tile;
+            uint _e45 = first;
+            uint _e46 = i;
+            lists[(3u * _e40) + 1u] = _e45 + _e46;
+            uint _e50 = tile;
+            uint _e56 = i;
+            lists[(3u * _e50) + 2u] = metal::min(TOKENS, count_1 - _e56);
+            uint _e59 = tile;
+            tile = _e59 + 1u;
         }
     }
-    uint _e75 = p.max_tiles;
-    uint _e77 = first;
-    at = (3u * _e75) + _e77;
-    bool loop_init_2 = true;
-    while(true) {
-        if (!loop_init_2) {
-            uint _e100 = choice_1;
-            choice_1 = _e100 + 1u;
-        }
-        loop_init_2 = false;
-        uint _e82 = choice_1;
-        uint _e85 = p.n_choices;
-        if (_e82 < _e85) {
-        } else {
-            break;
-        }
-        {
-            uint _e88 = choice_1;
-            uint _e90 = experts[_e88];
-            if (_e90 == expert_2) {
-                uint _e93 = at;
-                uint _e95 = choice_1;
-                lists[_e93] = _e95;
-                uint _e96 = at;
-                at = _e96 + 1u;
-            }
-        }
-    }
+    uint _e67 = first;
+    metal::atomic_store_explicit(&ends.inner[expert_2], _e67, metal::memory_order_relaxed);
     if (expert_2 == 255u) {
-        bool loop_init_3 = true;
+        bool loop_init_2 = true;
         while(true) {
-            if (!loop_init_3) {
-                uint _e118 = tile;
-                tile = _e118 + 1u;
+            if (!loop_init_2) {
+                uint _e84 = tile;
+                tile = _e84 + 1u;
             }
-            loop_init_3 = false;
-            uint _e104 = tile;
-            uint _e107 = p.max_tiles;
-            if (_e104 < _e107) {
+            loop_init_2 = false;
+            uint _e70 = tile;
+            uint _e73 = p.max_tiles;
+            if (_e70 < _e73) {
             } else {
                 break;
             }
             {
-                uint _e111 = tile;
-                lists[(3u * _e111) + 2u] = 0u;
+                uint _e77 = tile;
+                lists[(3u * _e77) + 2u] = 0u;
             }
         }
         return;
@@ -145,72 +114,94 @@ struct main_Input {
 , constant Parameters& p [[user(fake0)]]
 , device type_1& lists [[user(fake0)]]
 , device type_1 const& experts [[user(fake0)]]
-, threadgroup type_2& counts
+, threadgroup type_3& counts
+, threadgroup type_3& ends
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
     uint expert = {};
-    uint count = {};
     uint choice = {};
     uint expert_1 = {};
+    uint choice_1 = {};
     expert = thread_;
-    bool loop_init_4 = true;
+    bool loop_init_3 = true;
     while(true) {
-        if (!loop_init_4) {
-            uint _e30 = expert;
-            expert = _e30 + 256u;
+        if (!loop_init_3) {
+            uint _e9 = expert;
+            expert = _e9 + 256u;
         }
-        loop_init_4 = false;
+        loop_init_3 = false;
         uint _e2 = expert;
         if (_e2 < N_EXPERTS) {
         } else {
             break;
         }
         {
-            count = 0u;
-            choice = 0u;
-            bool loop_init_5 = true;
-            while(true) {
-                if (!loop_init_5) {
-                    uint _e24 = choice;
-                    choice = _e24 + 1u;
-                }
-                loop_init_5 = false;
-                uint _e9 = choice;
-                uint _e12 = p.n_choices;
-                if (_e9 < _e12) {
-                } else {
-                    break;
-                }
-                {
-                    uint _e14 = count;
-                    uint _e16 = choice;
-                    uint _e18 = experts[_e16];
-                    uint _e19 = expert;
-                    count = _e14 + static_cast<uint>(_e18 == _e19);
-                }
-            }
-            uint _e27 = expert;
-            uint _e29 = count;
-            counts.inner[_e27] = _e29;
+            uint _e6 = expert;
+            metal::atomic_store_explicit(&counts.inner[_e6], 0u, metal::memory_order_relaxed);
         }
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-    expert_1 = thread_;
-    bool loop_init_6 = true;
+    choice = thread_;
+    bool loop_init_4 = true;
     while(true) {
-        if (!loop_init_6) {
-            uint _e38 = expert_1;
-            expert_1 = _e38 + 256u;
+        if (!loop_init_4) {
+            uint _e26 = choice;
+            choice = _e26 + 256u;
         }
-        loop_init_6 = false;
-        uint _e34 = expert_1;
-        if (_e34 < N_EXPERTS) {
+        loop_init_4 = false;
+        uint _e13 = choice;
+        uint _e16 = p.n_choices;
+        if (_e13 < _e16) {
         } else {
             break;
         }
         {
-            uint _e37 = expert_1;
-            write_list(_e37, p, lists, experts, counts, _buffer_sizes);
+            uint _e20 = choice;
+            uint _e22 = experts[_e20];
+            uint _e25 = metal::atomic_fetch_add_explicit(&counts.inner[_e22], 1u, metal::memory_order_relaxed);
+        }
+    }
+    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+    expert_1 = thread_;
+    bool loop_init_5 = true;
+    while(true) {
+        if (!loop_init_5) {
+            uint _e34 = expert_1;
+            expert_1 = _e34 + 256u;
+        }
+        loop_init_5 = false;
+        uint _e30 = expert_1;
+        if (_e30 < N_EXPERTS) {
+        } else {
+            break;
+        }
+        {
+            uint _e33 = expert_1;
+            write_tiles(_e33, p, lists, counts, ends, _buffer_sizes);
+        }
+    }
+    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+    choice_1 = thread_;
+    bool loop_init_6 = true;
+    while(true) {
+        if (!loop_init_6) {
+            uint _e60 = choice_1;
+            choice_1 = _e60 + 256u;
+        }
+        loop_init_6 = false;
+        uint _e38 = choice_1;
+        uint _e41 = p.n_choices;
+        if (_e38 < _e41) {
+        } else {
+            break;
+        }
+        {
+            uint _e45 = choice_1;
+            uint _e47 = experts[_e45];
+            uint _e50 = metal::atomic_fetch_add_explicit(&ends.inner[_e47], 1u, metal::memory_order_relaxed);
+            uint _e55 = p.max_tiles;
+            uint _e59 = choice_1;
+            lists[(3u * _e55) + _e50] = _e59;
         }
     }
     return;

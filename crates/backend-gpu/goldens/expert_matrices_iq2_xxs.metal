@@ -190,7 +190,6 @@ type_12 weight_group(
 
 void store_edge(
     Tile tile_2,
-    Sum sums,
     uint first_token,
     uint first_row,
     uint thread_1,
@@ -203,39 +202,38 @@ void store_edge(
     uint i_9 = {};
     bool local_2 = {};
     uint mine = ((thread_1 / 32u) * SIDE) * SIDE;
-    simdgroup_store(sums, &edge.inner[mine], SIDE);
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
     i_9 = thread_1 % 32u;
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e53 = i_9;
-            i_9 = _e53 + 32u;
+            uint _e49 = i_9;
+            i_9 = _e49 + 32u;
         }
         loop_init_1 = false;
-        uint _e17 = i_9;
-        if (_e17 < 64u) {
+        uint _e13 = i_9;
+        if (_e13 < 64u) {
         } else {
             break;
         }
         {
+            uint _e16 = i_9;
+            uint token_3 = first_token + (_e16 / SIDE);
             uint _e20 = i_9;
-            uint token_3 = first_token + (_e20 / SIDE);
-            uint _e24 = i_9;
-            uint row_1 = first_row + (_e24 % SIDE);
+            uint row_1 = first_row + (_e20 % SIDE);
             if (token_3 < tile_2.n_tokens) {
-                uint _e34 = p.n_rows;
-                local_2 = row_1 < _e34;
+                uint _e30 = p.n_rows;
+                local_2 = row_1 < _e30;
             } else {
                 local_2 = false;
             }
-            bool _e37 = local_2;
-            if (_e37) {
-                uint _e39 = out_row(tile_2, token_3, lists, _buffer_sizes);
-                uint _e42 = p.out_width;
-                uint _e49 = i_9;
-                float _e52 = edge.inner[mine + _e49];
-                out[((_e39 * _e42) + tile_2.first_out) + row_1] = _e52;
+            bool _e33 = local_2;
+            if (_e33) {
+                uint _e35 = out_row(tile_2, token_3, lists, _buffer_sizes);
+                uint _e38 = p.out_width;
+                uint _e45 = i_9;
+                float _e48 = edge.inner[mine + _e45];
+                out[((_e35 * _e38) + tile_2.first_out) + row_1] = _e48;
             }
         }
     }
@@ -638,93 +636,108 @@ struct main_Input {
     }
     bool _e392 = local_1;
     if (_e392) {
-        uint _e396 = p.out_width;
-        uint step = SIDE * _e396;
+        uint width = p.out_width;
+        uint step = SIDE * width;
         uint _e398 = out_row(_e2, my_tokens, lists, _buffer_sizes);
-        uint _e401 = p.out_width;
-        uint to = ((_e398 * _e401) + _e2.first_out) + row_3;
-        Sum _e406 = s00_;
-        simdgroup_store(_e406, &out[to], p.out_width);
-        uint _e411 = p.out_width;
-        Sum _e412 = s01_;
-        simdgroup_store(_e412, &out[to + SIDE], p.out_width);
-        uint _e419 = p.out_width;
-        Sum _e420 = s02_;
-        simdgroup_store(_e420, &out[to + 16u], p.out_width);
-        uint _e427 = p.out_width;
-        Sum _e428 = s03_;
-        simdgroup_store(_e428, &out[to + 24u], p.out_width);
-        uint _e435 = p.out_width;
-        Sum _e436 = s10_;
-        simdgroup_store(_e436, &out[to + step], p.out_width);
-        uint _e442 = p.out_width;
-        Sum _e443 = s11_;
-        simdgroup_store(_e443, &out[(to + step) + SIDE], p.out_width);
-        uint _e451 = p.out_width;
-        Sum _e452 = s12_;
-        simdgroup_store(_e452, &out[(to + step) + 16u], p.out_width);
-        uint _e460 = p.out_width;
-        Sum _e461 = s13_;
-        simdgroup_store(_e461, &out[(to + step) + 24u], p.out_width);
-        uint _e469 = p.out_width;
-        Sum _e470 = s20_;
-        simdgroup_store(_e470, &out[to + (2u * step)], p.out_width);
-        uint _e478 = p.out_width;
-        Sum _e479 = s21_;
-        simdgroup_store(_e479, &out[(to + (2u * step)) + SIDE], p.out_width);
-        uint _e489 = p.out_width;
-        Sum _e490 = s22_;
-        simdgroup_store(_e490, &out[(to + (2u * step)) + 16u], p.out_width);
-        uint _e500 = p.out_width;
-        Sum _e501 = s23_;
-        simdgroup_store(_e501, &out[(to + (2u * step)) + 24u], p.out_width);
-        uint _e511 = p.out_width;
-        Sum _e512 = s30_;
-        simdgroup_store(_e512, &out[to + (3u * step)], p.out_width);
-        uint _e520 = p.out_width;
-        Sum _e521 = s31_;
-        simdgroup_store(_e521, &out[(to + (3u * step)) + SIDE], p.out_width);
-        uint _e531 = p.out_width;
-        Sum _e532 = s32_;
-        simdgroup_store(_e532, &out[(to + (3u * step)) + 16u], p.out_width);
-        uint _e542 = p.out_width;
-        Sum _e543 = s33_;
-        simdgroup_store(_e543, &out[(to + (3u * step)) + 24u], p.out_width);
-        uint _e553 = p.out_width;
+        uint at00_ = ((_e398 * width) + _e2.first_out) + row_3;
+        uint at01_ = at00_ + SIDE;
+        uint at02_ = at01_ + SIDE;
+        uint at03_ = at02_ + SIDE;
+        uint at10_ = at00_ + step;
+        uint at11_ = at10_ + SIDE;
+        uint at12_ = at11_ + SIDE;
+        uint at13_ = at12_ + SIDE;
+        uint at20_ = at10_ + step;
+        uint at21_ = at20_ + SIDE;
+        uint at22_ = at21_ + SIDE;
+        uint at23_ = at22_ + SIDE;
+        uint at30_ = at20_ + step;
+        uint at31_ = at30_ + SIDE;
+        uint at32_ = at31_ + SIDE;
+        uint at33_ = at32_ + SIDE;
+        Sum _e430 = s00_;
+        simdgroup_store(_e430, &out[at00_], width);
+        Sum _e433 = s01_;
+        simdgroup_store(_e433, &out[at01_], width);
+        Sum _e436 = s02_;
+        simdgroup_store(_e436, &out[at02_], width);
+        Sum _e439 = s03_;
+        simdgroup_store(_e439, &out[at03_], width);
+        Sum _e442 = s10_;
+        simdgroup_store(_e442, &out[at10_], width);
+        Sum _e445 = s11_;
+        simdgroup_store(_e445, &out[at11_], width);
+        Sum _e448 = s12_;
+        simdgroup_store(_e448, &out[at12_], width);
+        Sum _e451 = s13_;
+        simdgroup_store(_e451, &out[at13_], width);
+        Sum _e454 = s20_;
+        simdgroup_store(_e454, &out[at20_], width);
+        Sum _e457 = s21_;
+        simdgroup_store(_e457, &out[at21_], width);
+        Sum _e460 = s22_;
+        simdgroup_store(_e460, &out[at22_], width);
+        Sum _e463 = s23_;
+        simdgroup_store(_e463, &out[at23_], width);
+        Sum _e466 = s30_;
+        simdgroup_store(_e466, &out[at30_], width);
+        Sum _e469 = s31_;
+        simdgroup_store(_e469, &out[at31_], width);
+        Sum _e472 = s32_;
+        simdgroup_store(_e472, &out[at32_], width);
+        Sum _e475 = s33_;
+        simdgroup_store(_e475, &out[at33_], width);
         return;
     } else {
-        Sum _e554 = s00_;
-        store_edge(_e2, _e554, my_tokens, row_3, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e555 = s01_;
-        store_edge(_e2, _e555, my_tokens, row_3 + SIDE, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e558 = s02_;
-        store_edge(_e2, _e558, my_tokens, row_3 + 16u, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e561 = s03_;
-        store_edge(_e2, _e561, my_tokens, row_3 + 24u, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e564 = s10_;
-        store_edge(_e2, _e564, my_tokens + SIDE, row_3, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e567 = s11_;
-        store_edge(_e2, _e567, my_tokens + SIDE, row_3 + SIDE, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e572 = s12_;
-        store_edge(_e2, _e572, my_tokens + SIDE, row_3 + 16u, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e577 = s13_;
-        store_edge(_e2, _e577, my_tokens + SIDE, row_3 + 24u, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e582 = s20_;
-        store_edge(_e2, _e582, my_tokens + 16u, row_3, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e585 = s21_;
-        store_edge(_e2, _e585, my_tokens + 16u, row_3 + SIDE, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e590 = s22_;
-        store_edge(_e2, _e590, my_tokens + 16u, row_3 + 16u, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e595 = s23_;
-        store_edge(_e2, _e595, my_tokens + 16u, row_3 + 24u, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e600 = s30_;
-        store_edge(_e2, _e600, my_tokens + 24u, row_3, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e603 = s31_;
-        store_edge(_e2, _e603, my_tokens + 24u, row_3 + SIDE, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e608 = s32_;
-        store_edge(_e2, _e608, my_tokens + 24u, row_3 + 16u, thread_, p, lists, out, edge, _buffer_sizes);
-        Sum _e613 = s33_;
-        store_edge(_e2, _e613, my_tokens + 24u, row_3 + 24u, thread_, p, lists, out, edge, _buffer_sizes);
+        uint mine_1 = (subgroup * SIDE) * SIDE;
+        Sum _e482 = s00_;
+        simdgroup_store(_e482, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens, row_3, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e486 = s01_;
+        simdgroup_store(_e486, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens, row_3 + SIDE, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e492 = s02_;
+        simdgroup_store(_e492, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens, row_3 + 16u, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e498 = s03_;
+        simdgroup_store(_e498, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens, row_3 + 24u, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e504 = s10_;
+        simdgroup_store(_e504, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens + SIDE, row_3, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e510 = s11_;
+        simdgroup_store(_e510, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens + SIDE, row_3 + SIDE, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e518 = s12_;
+        simdgroup_store(_e518, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens + SIDE, row_3 + 16u, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e526 = s13_;
+        simdgroup_store(_e526, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens + SIDE, row_3 + 24u, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e534 = s20_;
+        simdgroup_store(_e534, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens + 16u, row_3, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e540 = s21_;
+        simdgroup_store(_e540, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens + 16u, row_3 + SIDE, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e548 = s22_;
+        simdgroup_store(_e548, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens + 16u, row_3 + 16u, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e556 = s23_;
+        simdgroup_store(_e556, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens + 16u, row_3 + 24u, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e564 = s30_;
+        simdgroup_store(_e564, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens + 24u, row_3, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e570 = s31_;
+        simdgroup_store(_e570, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens + 24u, row_3 + SIDE, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e578 = s32_;
+        simdgroup_store(_e578, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens + 24u, row_3 + 16u, thread_, p, lists, out, edge, _buffer_sizes);
+        Sum _e586 = s33_;
+        simdgroup_store(_e586, &edge.inner[mine_1], SIDE);
+        store_edge(_e2, my_tokens + 24u, row_3 + 24u, thread_, p, lists, out, edge, _buffer_sizes);
         return;
     }
 }

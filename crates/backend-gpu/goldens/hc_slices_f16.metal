@@ -26,6 +26,7 @@ struct Parameters {
     uint hidden_size;
     uint n_rows;
     uint n_groups;
+    uint n_tokens;
 };
 struct type_9 {
     uint inner[10];
@@ -39,6 +40,7 @@ constant uint TEAM = 8u;
 constant uint SUMS = 1u;
 constant uint SUBGROUP = 32u;
 constant uint EXPANDS = 1u;
+constant uint TOKENS = 1u;
 constant uint SLICE = 64u;
 constant uint FOURS = 16u;
 constant uint PAIRS = 10u;
@@ -260,68 +262,109 @@ float expanded(
 
 metal::float4 four_at(
     uint i_2,
-    threadgroup type_11& slice
+    threadgroup type_11& slices
 ) {
-    float _e3 = slice.inner[i_2];
-    float _e8 = slice.inner[i_2 + 1u];
-    float _e13 = slice.inner[i_2 + 2u];
-    float _e18 = slice.inner[i_2 + 3u];
+    float _e3 = slices.inner[i_2];
+    float _e8 = slices.inner[i_2 + 1u];
+    float _e13 = slices.inner[i_2 + 2u];
+    float _e18 = slices.inner[i_2 + 3u];
     return metal::float4(_e3, _e8, _e13, _e18);
 }
 
-float row_product(
+void add_row(
     uint row,
     uint lane,
     uint first_channel,
+    thread type_3& sums_1,
     device type_6 const& weight_values,
     constant Parameters& p,
-    threadgroup type_11& slice,
+    threadgroup type_11& slices,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    float sum_3 = 0.0;
-    uint i_3 = 0u;
+    uint t_3 = 0u;
+    uint i_3 = {};
     uint stream_1 = lane / 2u;
     uint half_ = lane % 2u;
-    uint _e9 = p.hidden_size;
-    uint group = (((stream_1 * _e9) + first_channel) / 32u) + half_;
-    uint _e17 = p.n_groups;
-    type_8 _e20 = weight_group((row * _e17) + group, weight_values, _buffer_sizes);
+    uint _e10 = p.hidden_size;
+    uint group = (((stream_1 * _e10) + first_channel) / 32u) + half_;
+    uint _e18 = p.n_groups;
+    type_8 _e21 = weight_group((row * _e18) + group, weight_values, _buffer_sizes);
     bool loop_init_7 = true;
     while(true) {
         if (!loop_init_7) {
-            uint _e44 = i_3;
-            i_3 = _e44 + 1u;
+            uint _e57 = t_3;
+            t_3 = _e57 + 1u;
         }
         loop_init_7 = false;
-        uint _e25 = i_3;
-        if (_e25 < 8u) {
+        uint _e24 = t_3;
+        if (_e24 < TOKENS) {
         } else {
             break;
         }
         {
-            float _e28 = sum_3;
-            uint _e29 = i_3;
-            uint _e37 = i_3;
-            metal::float4 _e40 = four_at(((stream_1 * SLICE) + (32u * half_)) + (4u * _e37), slice);
-            sum_3 = _e28 + metal::dot(_e20.inner[_e29], _e40);
+            uint _e28 = t_3;
+            uint at = (((4u * _e28) + stream_1) * SLICE) + (32u * half_);
+            i_3 = 0u;
+            bool loop_init_8 = true;
+            while(true) {
+                if (!loop_init_8) {
+                    uint _e54 = i_3;
+                    i_3 = _e54 + 1u;
+                }
+                loop_init_8 = false;
+                uint _e38 = i_3;
+                if (_e38 < 8u) {
+                } else {
+                    break;
+                }
+                {
+                    uint _e41 = t_3;
+                    float _e43 = sums_1.inner[_e41];
+                    uint _e44 = i_3;
+                    uint _e47 = i_3;
+                    metal::float4 _e50 = four_at(at + (4u * _e47), slices);
+                    sums_1.inner[_e41] = _e43 + metal::dot(_e21.inner[_e44], _e50);
+                }
+            }
         }
     }
-    float _e46 = sum_3;
-    return _e46;
+    return;
 }
 
-float pair_product(
+void add_pair(
     uint pair,
     uint lane_1,
-    threadgroup type_11& slice
+    thread type_3& sums_2,
+    threadgroup type_11& slices
 ) {
-    uint a_1 = (FIRST_OF_PAIR.inner[pair] * SLICE) + (8u * lane_1);
-    uint b = (SECOND_OF_PAIR.inner[pair] * SLICE) + (8u * lane_1);
-    metal::float4 _e16 = four_at(a_1, slice);
-    metal::float4 _e17 = four_at(b, slice);
-    metal::float4 _e21 = four_at(a_1 + 4u, slice);
-    metal::float4 _e24 = four_at(b + 4u, slice);
-    return metal::dot(_e16, _e17) + metal::dot(_e21, _e24);
+    uint t_4 = 0u;
+    bool loop_init_9 = true;
+    while(true) {
+        if (!loop_init_9) {
+            uint _e46 = t_4;
+            t_4 = _e46 + 1u;
+        }
+        loop_init_9 = false;
+        uint _e5 = t_4;
+        if (_e5 < TOKENS) {
+        } else {
+            break;
+        }
+        {
+            uint _e9 = t_4;
+            uint a_1 = (((4u * _e9) + FIRST_OF_PAIR.inner[pair]) * SLICE) + (8u * lane_1);
+            uint _e20 = t_4;
+            uint b = (((4u * _e20) + SECOND_OF_PAIR.inner[pair]) * SLICE) + (8u * lane_1);
+            uint _e30 = t_4;
+            float _e32 = sums_2.inner[_e30];
+            metal::float4 _e33 = four_at(a_1, slices);
+            metal::float4 _e34 = four_at(b, slices);
+            metal::float4 _e38 = four_at(a_1 + 4u, slices);
+            metal::float4 _e41 = four_at(b + 4u, slices);
+            sums_2.inner[_e30] = _e32 + (metal::dot(_e33, _e34) + metal::dot(_e38, _e41));
+        }
+    }
+    return;
 }
 
 struct main_Input {
@@ -337,64 +380,139 @@ struct main_Input {
 , device type_10& streams [[user(fake0)]]
 , device type_10 const& y [[user(fake0)]]
 , device type_10 const& gates [[user(fake0)]]
-, threadgroup type_11& slice
+, threadgroup type_11& slices
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
+    uint t = 0u;
+    uint t_1 = 0u;
+    bool local = {};
     uint first = 0u;
     type_3 sums = {};
-    bool local = {};
-    uint token_1 = workgroup.y;
+    bool local_1 = {};
+    uint t_2 = {};
+    bool local_2 = {};
+    uint first_token = workgroup.y * TOKENS;
     uint first_channel_1 = workgroup.x * SLICE;
     uint stream_2 = thread_ / SLICE;
     uint channel_1 = first_channel_1 + (thread_ % SLICE);
-    float _e12 = expanded(token_1, stream_2, channel_1, p, streams, y, gates, _buffer_sizes);
-    slice.inner[thread_] = _e12;
-    metal::threadgroup_barrier(metal::mem_flags::mem_device);
-    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-    if (true) {
-        uint _e22 = p.hidden_size;
-        streams[(((token_1 * 4u) + stream_2) * _e22) + channel_1] = _e12;
-    }
-    uint _e28 = p.n_rows;
-    uint n_sums = _e28 + PAIRS;
-    uint lane_2 = thread_ % TEAM;
-    bool loop_init_8 = true;
+    bool loop_init_10 = true;
     while(true) {
-        if (!loop_init_8) {
-            uint _e73 = first;
-            first = _e73 + 32u;
+        if (!loop_init_10) {
+            uint _e35 = t;
+            t = _e35 + 1u;
         }
-        loop_init_8 = false;
-        uint _e35 = first;
-        if (_e35 < n_sums) {
+        loop_init_10 = false;
+        uint _e16 = t;
+        if (_e16 < TOKENS) {
         } else {
             break;
         }
         {
-            uint _e37 = first;
-            uint i_4 = _e37 + (thread_ / TEAM);
+            uint _e19 = t;
+            uint _e23 = p.n_tokens;
+            uint token_1 = metal::min(first_token + _e19, _e23 - 1u);
+            uint _e28 = t;
+            float _e33 = expanded(token_1, stream_2, channel_1, p, streams, y, gates, _buffer_sizes);
+            slices.inner[(_e28 * WORKGROUP) + thread_] = _e33;
+        }
+    }
+    metal::threadgroup_barrier(metal::mem_flags::mem_device);
+    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+    if (true) {
+        bool loop_init_11 = true;
+        while(true) {
+            if (!loop_init_11) {
+                uint _e73 = t_1;
+                t_1 = _e73 + 1u;
+            }
+            loop_init_11 = false;
+            uint _e40 = t_1;
+            if (_e40 < TOKENS) {
+                uint _e45 = t_1;
+                uint _e49 = p.n_tokens;
+                local = (first_token + _e45) < _e49;
+            } else {
+                local = false;
+            }
+            bool _e52 = local;
+            if (_e52) {
+            } else {
+                break;
+            }
+            {
+                uint _e53 = t_1;
+                uint _e60 = p.hidden_size;
+                uint at_1 = ((((first_token + _e53) * 4u) + stream_2) * _e60) + channel_1;
+                uint _e66 = t_1;
+                float _e71 = slices.inner[(_e66 * WORKGROUP) + thread_];
+                streams[at_1] = _e71;
+            }
+        }
+    }
+    uint _e77 = p.n_rows;
+    uint n_sums = _e77 + PAIRS;
+    uint lane_2 = thread_ % TEAM;
+    bool loop_init_12 = true;
+    while(true) {
+        if (!loop_init_12) {
+            uint _e139 = first;
+            first = _e139 + 32u;
+        }
+        loop_init_12 = false;
+        uint _e84 = first;
+        if (_e84 < n_sums) {
+        } else {
+            break;
+        }
+        {
+            uint _e86 = first;
+            uint i_4 = _e86 + (thread_ / TEAM);
             sums = type_3 {};
-            uint _e45 = p.n_rows;
-            if (i_4 < _e45) {
-                float _e48 = row_product(i_4, lane_2, first_channel_1, weight_values, p, slice, _buffer_sizes);
-                sums.inner[0] = _e48;
+            uint _e94 = p.n_rows;
+            if (i_4 < _e94) {
+                add_row(i_4, lane_2, first_channel_1, sums, weight_values, p, slices, _buffer_sizes);
             } else {
                 if (i_4 < n_sums) {
-                    uint _e53 = p.n_rows;
-                    float _e55 = pair_product(i_4 - _e53, lane_2, slice);
-                    sums.inner[0] = _e55;
+                    uint _e99 = p.n_rows;
+                    add_pair(i_4 - _e99, lane_2, sums, slices);
                 }
             }
             team_sums(sums, thread_, team_partials);
             if (lane_2 == 0u) {
-                local = i_4 < n_sums;
+                local_1 = i_4 < n_sums;
             } else {
-                local = false;
+                local_1 = false;
             }
-            bool _e62 = local;
-            if (_e62) {
-                float _e72 = sums.inner[0];
-                slice_sums[(((token_1 * grid.x) + workgroup.x) * n_sums) + i_4] = _e72;
+            bool _e107 = local_1;
+            if (_e107) {
+                t_2 = 0u;
+                bool loop_init_13 = true;
+                while(true) {
+                    if (!loop_init_13) {
+                        uint _e137 = t_2;
+                        t_2 = _e137 + 1u;
+                    }
+                    loop_init_13 = false;
+                    uint _e110 = t_2;
+                    if (_e110 < TOKENS) {
+                        uint _e115 = t_2;
+                        uint _e119 = p.n_tokens;
+                        local_2 = (first_token + _e115) < _e119;
+                    } else {
+                        local_2 = false;
+                    }
+                    bool _e122 = local_2;
+                    if (_e122) {
+                    } else {
+                        break;
+                    }
+                    {
+                        uint _e124 = t_2;
+                        uint _e133 = t_2;
+                        float _e135 = sums.inner[_e133];
+                        slice_sums[((((first_token + _e124) * grid.x) + workgroup.x) * n_sums) + i_4] = _e135;
+                    }
+                }
             }
         }
     }

@@ -69,7 +69,7 @@ pub(crate) fn of_format(
         ("matmul", linear::matmul_kernel(format, aligned)),
         ("embed", linear::embed_kernel(format)),
         ("hc_project", hyper_connection::project_kernel(profile, format, aligned)),
-        ("hc_slices", hyper_connection::slices_kernel(profile, format, aligned)),
+        ("hc_slices", hyper_connection::slices_kernel(profile, format, true, if aligned { 1 } else { 9 })),
         ("expert_gate_up", experts::gate_up_kernel(profile, &few)),
         ("expert_down", experts::down_kernel(profile, &few)),
         ("expert_matmul", experts::tiled_kernel(format, aligned)),

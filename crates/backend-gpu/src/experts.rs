@@ -18,6 +18,8 @@ use crate::weights::{Format, Weight};
 
 /// Choices in a tile of an expert's product: a prefill chunk brings each expert about a dozen.
 const TILE_CHOICES: usize = 32;
+/// Choices of an expert on average from which on tiles of the dense product are worth it.
+const WIDE_CHOICES: usize = 80;
 /// Experts per token that the router's first threads can copy.
 const MAX_CHOSEN: usize = 64;
 /// Threads of a workgroup where each takes a channel.
@@ -554,7 +556,8 @@ fn run_tiled(
     let width = experts.gate.rows_per_expert();
     let formats = [experts.gate.format(), experts.up.format(), experts.down.format()];
     let aligned = is_aligned(x.width, x.width) && is_aligned(width, width);
-    let matrices = MatrixTiles::of(&context.device.profile, &formats, aligned, true);
+    let narrow = n_choices < WIDE_CHOICES * routed.n_experts;
+    let matrices = MatrixTiles::of(&context.device.profile, &formats, aligned, narrow);
     let lists = make_lists(context, routed, n_choices, matrices);
     let gate = context.scratch(Scratch::ExpertGate, n_choices * width);
     let up = context.scratch(Scratch::ExpertUp, n_choices * width);

@@ -163,6 +163,11 @@ const SLICE_TEAM: usize = 8;
 /// First binding of the function, behind the sums, the streams, the output and the gates.
 const FUNCTION_BINDING: u32 = 4;
 
+/// Tokens whose slices a workgroup takes together.
+fn slice_tokens(n_tokens: usize) -> usize {
+    if n_tokens > MATVEC_TOKENS { 4 } else { 1 }
+}
+
 /// What entering a sublayer makes.
 pub(crate) struct Entered<'a> {
     pub(crate) normed: &'a mut Tensor,
@@ -172,9 +177,16 @@ pub(crate) struct Entered<'a> {
 
 /// The first kernel from a sublayer to the next: expands the streams with an output, or takes them as
 /// they are, and sums what the second one needs.
-pub(crate) fn slices_kernel(profile: &DeviceProfile, format: Format, expands: bool) -> Kernel {
-    let (mut constants, reduction) = reduction(profile, SLICE_TEAM, 1);
+pub(crate) fn slices_kernel(
+    profile: &DeviceProfile,
+    format: Format,
+    expands: bool,
+    n_tokens: usize,
+) -> Kernel {
+    let n_together = slice_tokens(n_tokens);
+    let (mut constants, reduction) = reduction(profile, SLICE_TEAM, n_together);
     constants.push(("EXPANDS", u32::from(expands)));
+    constants.push(("TOKENS", n_together as u32));
     let parts = vec![
         reduction,
         format.part("weight", FUNCTION_BINDING),
@@ -273,7 +285,9 @@ fn sum_slices(
     if let Some(y) = y {
         assert_eq!((y.n_rows, y.width), (streams.n_rows, width), "output of the sublayer");
     }
-    let kernel = slices_kernel(&context.device.profile, function.format(), y.is_some());
+    let n_tokens = streams.n_rows;
+    let profile = &context.device.profile;
+    let kernel = slices_kernel(profile, function.format(), y.is_some(), n_tokens);
     // Without an output there is nothing to read; a binding has to hold something.
     let y = y.map_or(&gates.buffer, |y| &y.buffer);
     let mut bindings = vec![
@@ -283,7 +297,8 @@ fn sum_slices(
         Binding::Read(&gates.buffer),
     ];
     bindings.extend(function.buffers().iter().map(Binding::Read));
-    let parameters = [width, function.n_rows(), function.groups()].map(|word| word as u32);
-    context.dispatch(&kernel, &bindings, &parameters, [n_slices as u32, streams.n_rows as u32, 1]);
+    let parameters = [width, function.n_rows(), function.groups(), n_tokens];
+    let grid = [n_slices as u32, n_tokens.div_ceil(slice_tokens(n_tokens)) as u32, 1];
+    context.dispatch(&kernel, &bindings, &parameters.map(|word| word as u32), grid);
     sums
 }

@@ -116,7 +116,10 @@ fn variants_with_large_matrices_are_valid() {
         kernels.extend(of_format(&profile, format, true));
     }
     for (name, kernel) in kernels {
-        let (module, _) = validated(name, &kernel);
+        let (module, info) = validated(name, &kernel);
+        let options = naga::back::spv::Options { lang_version: (1, 6), ..Default::default() };
+        let words = naga::back::spv::write_vec(&module, &info, &options, None);
+        assert!(words.is_ok_and(|words| !words.is_empty()), "{name}: no SPIR-V");
         let bytes = workgroup_bytes(&module);
         assert!(bytes <= profile.workgroup_bytes, "{name}: {bytes} bytes");
     }

@@ -97,28 +97,25 @@ fn load_rows(row: u32, position: u32, n_window: u32, n_rows: u32, first: u32, th
     }
 }
 
-// Scales the heads of one matrix of sums. All threads call together.
-fn scaled(sums: Sum, first_head: u32, thread: u32) -> Sum {
+// Scales the heads of the matrices that lie in `scores`. All threads call together.
+fn scale_heads(first_head: u32, thread: u32) {
     let mine = thread / 32u * 256u;
-    coopStoreT(sums, &scores[mine], 16u);
     workgroupBarrier();
     for (var i = thread % 32u; i < 256u; i += 32u) {
         scores[mine + i] *= factors[first_head + i / 16u];
     }
     workgroupBarrier();
-    return coopLoadT<Sum>(&scores[mine], 16u);
 }
 
-// Stores one matrix of results. All threads call together.
-fn store(sums: Sum, first_head: u32, out_first: u32, thread: u32) {
+// Stores the results that lie in `scores`. All threads call together.
+fn store_heads(first_head: u32, out_first: u32, thread: u32) {
     let mine = thread / 32u * 256u;
-    workgroupBarrier();
-    coopStoreT(sums, &scores[mine], 16u);
     workgroupBarrier();
     for (var i = thread % 32u; i < 256u; i += 32u) {
         let head = first_head + i / 16u;
         out[out_first + head * WIDTH + i % 16u] = scores[mine + i] * factors[head];
     }
+    workgroupBarrier();
 }
 
 @compute @workgroup_size(256)
@@ -141,6 +138,7 @@ fn main(
     let score_head = subgroup % 4u * 16u;
     let score_row = subgroup / 4u * 16u;
     let sum_four = subgroup * 16u;
+    let matrix = subgroup * 256u;
     // Of the softmax: a quarter of the rows of a head.
     let my_head = thread / 4u;
     let my_rows = thread % 4u * (ROWS / 4u);
@@ -172,13 +170,29 @@ fn main(
             must_scale = 0u;
         }
         workgroupBarrier();
-        var score = Sum();
-        for (var four = 0u; four < WIDTH / 4u; four += 4u) {
-            let query = coopLoadT<Left>(&queries[query_at + four], WIDTH / 4u);
-            let key = coopLoad<Right>(&rows[score_row * ROW_STRIDE + four], ROW_STRIDE);
-            score = coopMultiplyAdd(query, key, score);
+        // Four sums, so that a product does not wait for the one before.
+        var score_a = Sum();
+        var score_b = Sum();
+        var score_c = Sum();
+        var score_d = Sum();
+        for (var four = 0u; four < WIDTH / 4u; four += 16u) {
+            let key_at = score_row * ROW_STRIDE + four;
+            let query_a = coopLoadT<Left>(&queries[query_at + four], WIDTH / 4u);
+            let query_b = coopLoadT<Left>(&queries[query_at + four + 4u], WIDTH / 4u);
+            let query_c = coopLoadT<Left>(&queries[query_at + four + 8u], WIDTH / 4u);
+            let query_d = coopLoadT<Left>(&queries[query_at + four + 12u], WIDTH / 4u);
+            let key_a = coopLoad<Right>(&rows[key_at], ROW_STRIDE);
+            let key_b = coopLoad<Right>(&rows[key_at + 4u], ROW_STRIDE);
+            let key_c = coopLoad<Right>(&rows[key_at + 8u], ROW_STRIDE);
+            let key_d = coopLoad<Right>(&rows[key_at + 12u], ROW_STRIDE);
+            score_a = coopMultiplyAdd(query_a, key_a, score_a);
+            score_b = coopMultiplyAdd(query_b, key_b, score_b);
+            score_c = coopMultiplyAdd(query_c, key_c, score_c);
+            score_d = coopMultiplyAdd(query_d, key_d, score_d);
         }
-        coopStoreT(score, &scores[score_head * ROWS + score_row], ROWS);
+        let score = (score_a + score_b) + (score_c + score_d);
+        let score_at = score_head * ROWS + score_row;
+        coopStoreT(score, &scores[score_at], ROWS);
         workgroupBarrier();
 
         var mine: array<f32, 8>;
@@ -204,22 +218,54 @@ fn main(
             weight_sum *= kept;
             factors[my_head] = kept;
             workgroupBarrier();
-            s00 = scaled(s00, 0u, thread);
-            s01 = scaled(s01, 0u, thread);
-            s02 = scaled(s02, 0u, thread);
-            s03 = scaled(s03, 0u, thread);
-            s10 = scaled(s10, 16u, thread);
-            s11 = scaled(s11, 16u, thread);
-            s12 = scaled(s12, 16u, thread);
-            s13 = scaled(s13, 16u, thread);
-            s20 = scaled(s20, 32u, thread);
-            s21 = scaled(s21, 32u, thread);
-            s22 = scaled(s22, 32u, thread);
-            s23 = scaled(s23, 32u, thread);
-            s30 = scaled(s30, 48u, thread);
-            s31 = scaled(s31, 48u, thread);
-            s32 = scaled(s32, 48u, thread);
-            s33 = scaled(s33, 48u, thread);
+            coopStoreT(s00, &scores[matrix], 16u);
+            scale_heads(0u, thread);
+            s00 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s01, &scores[matrix], 16u);
+            scale_heads(0u, thread);
+            s01 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s02, &scores[matrix], 16u);
+            scale_heads(0u, thread);
+            s02 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s03, &scores[matrix], 16u);
+            scale_heads(0u, thread);
+            s03 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s10, &scores[matrix], 16u);
+            scale_heads(16u, thread);
+            s10 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s11, &scores[matrix], 16u);
+            scale_heads(16u, thread);
+            s11 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s12, &scores[matrix], 16u);
+            scale_heads(16u, thread);
+            s12 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s13, &scores[matrix], 16u);
+            scale_heads(16u, thread);
+            s13 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s20, &scores[matrix], 16u);
+            scale_heads(32u, thread);
+            s20 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s21, &scores[matrix], 16u);
+            scale_heads(32u, thread);
+            s21 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s22, &scores[matrix], 16u);
+            scale_heads(32u, thread);
+            s22 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s23, &scores[matrix], 16u);
+            scale_heads(32u, thread);
+            s23 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s30, &scores[matrix], 16u);
+            scale_heads(48u, thread);
+            s30 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s31, &scores[matrix], 16u);
+            scale_heads(48u, thread);
+            s31 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s32, &scores[matrix], 16u);
+            scale_heads(48u, thread);
+            s32 = coopLoadT<Sum>(&scores[matrix], 16u);
+            coopStoreT(s33, &scores[matrix], 16u);
+            scale_heads(48u, thread);
+            s33 = coopLoadT<Sum>(&scores[matrix], 16u);
         }
         for (var i = 0u; i < 8u; i += 4u) {
             let four = vec4<f32>(mine[i], mine[i + 1u], mine[i + 2u], mine[i + 3u]);
@@ -261,20 +307,36 @@ fn main(
     workgroupBarrier();
     factors[my_head] = 1.0 / (weight_sum + exp(sink - largest));
     let to = (row * p.n_heads + first_head) * WIDTH + 64u * subgroup;
-    store(s00, 0u, to, thread);
-    store(s01, 0u, to + 16u, thread);
-    store(s02, 0u, to + 32u, thread);
-    store(s03, 0u, to + 48u, thread);
-    store(s10, 16u, to, thread);
-    store(s11, 16u, to + 16u, thread);
-    store(s12, 16u, to + 32u, thread);
-    store(s13, 16u, to + 48u, thread);
-    store(s20, 32u, to, thread);
-    store(s21, 32u, to + 16u, thread);
-    store(s22, 32u, to + 32u, thread);
-    store(s23, 32u, to + 48u, thread);
-    store(s30, 48u, to, thread);
-    store(s31, 48u, to + 16u, thread);
-    store(s32, 48u, to + 32u, thread);
-    store(s33, 48u, to + 48u, thread);
+    coopStoreT(s00, &scores[matrix], 16u);
+    store_heads(0u, to, thread);
+    coopStoreT(s01, &scores[matrix], 16u);
+    store_heads(0u, to + 16u, thread);
+    coopStoreT(s02, &scores[matrix], 16u);
+    store_heads(0u, to + 32u, thread);
+    coopStoreT(s03, &scores[matrix], 16u);
+    store_heads(0u, to + 48u, thread);
+    coopStoreT(s10, &scores[matrix], 16u);
+    store_heads(16u, to, thread);
+    coopStoreT(s11, &scores[matrix], 16u);
+    store_heads(16u, to + 16u, thread);
+    coopStoreT(s12, &scores[matrix], 16u);
+    store_heads(16u, to + 32u, thread);
+    coopStoreT(s13, &scores[matrix], 16u);
+    store_heads(16u, to + 48u, thread);
+    coopStoreT(s20, &scores[matrix], 16u);
+    store_heads(32u, to, thread);
+    coopStoreT(s21, &scores[matrix], 16u);
+    store_heads(32u, to + 16u, thread);
+    coopStoreT(s22, &scores[matrix], 16u);
+    store_heads(32u, to + 32u, thread);
+    coopStoreT(s23, &scores[matrix], 16u);
+    store_heads(32u, to + 48u, thread);
+    coopStoreT(s30, &scores[matrix], 16u);
+    store_heads(48u, to, thread);
+    coopStoreT(s31, &scores[matrix], 16u);
+    store_heads(48u, to + 16u, thread);
+    coopStoreT(s32, &scores[matrix], 16u);
+    store_heads(48u, to + 32u, thread);
+    coopStoreT(s33, &scores[matrix], 16u);
+    store_heads(48u, to + 48u, thread);
 }

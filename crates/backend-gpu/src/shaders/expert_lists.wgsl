@@ -1,7 +1,8 @@
 // Sorts choices by expert and cuts each expert's list into tiles of TOKENS: prefill.
 //
-// One workgroup; a thread counts and lists the choices of an expert. Lists are in the order of the
-// choices, so the result is the same every time.
+// One workgroup counts the choices of each expert, finds where the lists begin, and puts the choices
+// there. Their order in a list differs from run to run; results do not depend on it, because every
+// choice has rows of its own on both sides of a product.
 struct Parameters {
     // Tokens times experts per token.
     n_choices: u32,
@@ -15,28 +16,26 @@ var<immediate> p: Parameters;
 // [n, experts per token]
 @group(0) @binding(1) var<storage, read> experts: array<u32>;
 
-var<workgroup> counts: array<u32, N_EXPERTS>;
+var<workgroup> counts: array<atomic<u32>, N_EXPERTS>;
+var<workgroup> ends: array<atomic<u32>, N_EXPERTS>;
 
-fn write_list(expert: u32) {
+// Writes the tiles of an expert and sets where its list begins.
+fn write_tiles(expert: u32) {
     var first = 0u;
     var tile = 0u;
     for (var e = 0u; e < expert; e++) {
-        first += counts[e];
-        tile += (counts[e] + TOKENS - 1u) / TOKENS;
+        let count = atomicLoad(&counts[e]);
+        first += count;
+        tile += (count + TOKENS - 1u) / TOKENS;
     }
-    for (var i = 0u; i < counts[expert]; i += TOKENS) {
+    let count = atomicLoad(&counts[expert]);
+    for (var i = 0u; i < count; i += TOKENS) {
         lists[3u * tile] = expert;
         lists[3u * tile + 1u] = first + i;
-        lists[3u * tile + 2u] = min(TOKENS, counts[expert] - i);
+        lists[3u * tile + 2u] = min(TOKENS, count - i);
         tile += 1u;
     }
-    var at = 3u * p.max_tiles + first;
-    for (var choice = 0u; choice < p.n_choices; choice++) {
-        if experts[choice] == expert {
-            lists[at] = choice;
-            at += 1u;
-        }
-    }
+    atomicStore(&ends[expert], first);
     if expert == N_EXPERTS - 1u {
         for (; tile < p.max_tiles; tile++) {
             lists[3u * tile + 2u] = 0u;
@@ -47,14 +46,19 @@ fn write_list(expert: u32) {
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) thread: u32) {
     for (var expert = thread; expert < N_EXPERTS; expert += 256u) {
-        var count = 0u;
-        for (var choice = 0u; choice < p.n_choices; choice++) {
-            count += u32(experts[choice] == expert);
-        }
-        counts[expert] = count;
+        atomicStore(&counts[expert], 0u);
+    }
+    workgroupBarrier();
+    for (var choice = thread; choice < p.n_choices; choice += 256u) {
+        atomicAdd(&counts[experts[choice]], 1u);
     }
     workgroupBarrier();
     for (var expert = thread; expert < N_EXPERTS; expert += 256u) {
-        write_list(expert);
+        write_tiles(expert);
+    }
+    workgroupBarrier();
+    for (var choice = thread; choice < p.n_choices; choice += 256u) {
+        let at = atomicAdd(&ends[experts[choice]], 1u);
+        lists[3u * p.max_tiles + at] = choice;
     }
 }

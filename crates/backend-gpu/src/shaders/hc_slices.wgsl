@@ -3,12 +3,14 @@
 //
 // The sums are products of the streams with the rows of the next site's function, and of the streams
 // with each other: from those follows the norm of any collapse of the streams before it is made. A
-// thread holds a channel of a stream; then a team of TEAM threads makes a sum.
+// thread holds a channel of a stream, of TOKENS tokens in turn; then a team of TEAM threads makes a sum
+// of each, for which a part of a row is read once.
 struct Parameters {
     hidden_size: u32,
     n_rows: u32,
     // Groups of 32 a row of the function.
     n_groups: u32,
+    n_tokens: u32,
 }
 var<immediate> p: Parameters;
 
@@ -29,8 +31,8 @@ const SECOND_OF_PAIR: array<u32, 10> = array<u32, 10>(0u, 1u, 2u, 3u, 1u, 2u, 3u
 // [n, 4 + 16]: post gates, then the combination (from, to)
 @group(0) @binding(3) var<storage, read> gates: array<f32>;
 
-// [4, SLICE]
-var<workgroup> slice: array<f32, 4u * SLICE>;
+// [TOKENS, 4, SLICE]
+var<workgroup> slices: array<f32, TOKENS * 4u * SLICE>;
 
 // The channel of one stream, expanded where there is an output.
 fn expanded(token: u32, stream: u32, channel: u32) -> f32 {
@@ -47,27 +49,30 @@ fn expanded(token: u32, stream: u32, channel: u32) -> f32 {
 }
 
 fn four_at(i: u32) -> vec4<f32> {
-    return vec4<f32>(slice[i], slice[i + 1u], slice[i + 2u], slice[i + 3u]);
+    return vec4<f32>(slices[i], slices[i + 1u], slices[i + 2u], slices[i + 3u]);
 }
 
-// A thread's share of the product of the slice with a row: 32 channels of one stream.
-fn row_product(row: u32, lane: u32, first_channel: u32) -> f32 {
+// Adds a thread's share of the products of the slices with a row: 32 channels of one stream.
+fn add_row(row: u32, lane: u32, first_channel: u32, sums: ptr<function, array<f32, SUMS>>) {
     let stream = lane / 2u;
     let half = lane % 2u;
     let group = (stream * p.hidden_size + first_channel) / 32u + half;
     let values = weight_group(row * p.n_groups + group);
-    var sum = 0.0;
-    for (var i = 0u; i < 8u; i++) {
-        sum += dot(values[i], four_at(stream * SLICE + 32u * half + 4u * i));
+    for (var t = 0u; t < TOKENS; t++) {
+        let at = (4u * t + stream) * SLICE + 32u * half;
+        for (var i = 0u; i < 8u; i++) {
+            (*sums)[t] += dot(values[i], four_at(at + 4u * i));
+        }
     }
-    return sum;
 }
 
-// A thread's share of the product of two streams: eight channels.
-fn pair_product(pair: u32, lane: u32) -> f32 {
-    let a = FIRST_OF_PAIR[pair] * SLICE + 8u * lane;
-    let b = SECOND_OF_PAIR[pair] * SLICE + 8u * lane;
-    return dot(four_at(a), four_at(b)) + dot(four_at(a + 4u), four_at(b + 4u));
+// Adds a thread's share of the products of two streams: eight channels.
+fn add_pair(pair: u32, lane: u32, sums: ptr<function, array<f32, SUMS>>) {
+    for (var t = 0u; t < TOKENS; t++) {
+        let a = (4u * t + FIRST_OF_PAIR[pair]) * SLICE + 8u * lane;
+        let b = (4u * t + SECOND_OF_PAIR[pair]) * SLICE + 8u * lane;
+        (*sums)[t] += dot(four_at(a), four_at(b)) + dot(four_at(a + 4u), four_at(b + 4u));
+    }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -76,17 +81,23 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
-    let token = workgroup.y;
+    let first_token = workgroup.y * TOKENS;
     let first_channel = workgroup.x * SLICE;
     let stream = thread / SLICE;
     let channel = first_channel + thread % SLICE;
-    let value = expanded(token, stream, channel);
-    slice[thread] = value;
+    for (var t = 0u; t < TOKENS; t++) {
+        // Behind the last token, that one again.
+        let token = min(first_token + t, p.n_tokens - 1u);
+        slices[t * WORKGROUP + thread] = expanded(token, stream, channel);
+    }
     // Every thread has read its channel of all streams before any is written.
     storageBarrier();
     workgroupBarrier();
     if EXPANDS == 1u {
-        streams[(token * 4u + stream) * p.hidden_size + channel] = value;
+        for (var t = 0u; t < TOKENS && first_token + t < p.n_tokens; t++) {
+            let at = ((first_token + t) * 4u + stream) * p.hidden_size + channel;
+            streams[at] = slices[t * WORKGROUP + thread];
+        }
     }
     let n_sums = p.n_rows + PAIRS;
     let lane = thread % TEAM;
@@ -94,13 +105,15 @@ fn main(
         let i = first + thread / TEAM;
         var sums: array<f32, SUMS>;
         if i < p.n_rows {
-            sums[0] = row_product(i, lane, first_channel);
+            add_row(i, lane, first_channel, &sums);
         } else if i < n_sums {
-            sums[0] = pair_product(i - p.n_rows, lane);
+            add_pair(i - p.n_rows, lane, &sums);
         }
         team_sums(&sums, thread);
         if lane == 0u && i < n_sums {
-            slice_sums[(token * grid.x + workgroup.x) * n_sums + i] = sums[0];
+            for (var t = 0u; t < TOKENS && first_token + t < p.n_tokens; t++) {
+                slice_sums[((first_token + t) * grid.x + workgroup.x) * n_sums + i] = sums[t];
+            }
         }
     }
 }

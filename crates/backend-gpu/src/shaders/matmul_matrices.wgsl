@@ -25,10 +25,9 @@ var<workgroup> edge: array<f32, SIDE * SIDE * WORKGROUP / 32u>;
 
 var<workgroup> tokens_of_tile: u32;
 
-// Stores one matrix of sums by way of workgroup memory. All threads call together.
-fn store_edge(tile: Tile, sums: Sum, first_token: u32, first_row: u32, thread: u32) {
+// Stores what a matrix of sums left in `edge`. All threads call together.
+fn store_edge(tile: Tile, first_token: u32, first_row: u32, thread: u32) {
     let mine = thread / 32u * SIDE * SIDE;
-    coopStoreT(sums, &edge[mine], SIDE);
     workgroupBarrier();
     for (var i = thread % 32u; i < SIDE * SIDE; i += 32u) {
         let token = first_token + i / SIDE;
@@ -154,40 +153,74 @@ fn main(
 
     let row = first_row + my_rows;
     if IN_ORDER == 1u && n_tokens == TOKENS && first_row + ROWS <= p.n_rows {
-        let step = SIDE * p.out_width;
-        let to = out_row(tile, my_tokens) * p.out_width + tile.first_out + row;
-        coopStoreT(s00, &out[to], p.out_width);
-        coopStoreT(s01, &out[to + SIDE], p.out_width);
-        coopStoreT(s02, &out[to + 2u * SIDE], p.out_width);
-        coopStoreT(s03, &out[to + 3u * SIDE], p.out_width);
-        coopStoreT(s10, &out[to + step], p.out_width);
-        coopStoreT(s11, &out[to + step + SIDE], p.out_width);
-        coopStoreT(s12, &out[to + step + 2u * SIDE], p.out_width);
-        coopStoreT(s13, &out[to + step + 3u * SIDE], p.out_width);
-        coopStoreT(s20, &out[to + 2u * step], p.out_width);
-        coopStoreT(s21, &out[to + 2u * step + SIDE], p.out_width);
-        coopStoreT(s22, &out[to + 2u * step + 2u * SIDE], p.out_width);
-        coopStoreT(s23, &out[to + 2u * step + 3u * SIDE], p.out_width);
-        coopStoreT(s30, &out[to + 3u * step], p.out_width);
-        coopStoreT(s31, &out[to + 3u * step + SIDE], p.out_width);
-        coopStoreT(s32, &out[to + 3u * step + 2u * SIDE], p.out_width);
-        coopStoreT(s33, &out[to + 3u * step + 3u * SIDE], p.out_width);
+        let width = p.out_width;
+        let step = SIDE * width;
+        // Indexes have names of their own: the translator loses others in front of such a store.
+        let at00 = out_row(tile, my_tokens) * width + tile.first_out + row;
+        let at01 = at00 + SIDE;
+        let at02 = at01 + SIDE;
+        let at03 = at02 + SIDE;
+        let at10 = at00 + step;
+        let at11 = at10 + SIDE;
+        let at12 = at11 + SIDE;
+        let at13 = at12 + SIDE;
+        let at20 = at10 + step;
+        let at21 = at20 + SIDE;
+        let at22 = at21 + SIDE;
+        let at23 = at22 + SIDE;
+        let at30 = at20 + step;
+        let at31 = at30 + SIDE;
+        let at32 = at31 + SIDE;
+        let at33 = at32 + SIDE;
+        coopStoreT(s00, &out[at00], width);
+        coopStoreT(s01, &out[at01], width);
+        coopStoreT(s02, &out[at02], width);
+        coopStoreT(s03, &out[at03], width);
+        coopStoreT(s10, &out[at10], width);
+        coopStoreT(s11, &out[at11], width);
+        coopStoreT(s12, &out[at12], width);
+        coopStoreT(s13, &out[at13], width);
+        coopStoreT(s20, &out[at20], width);
+        coopStoreT(s21, &out[at21], width);
+        coopStoreT(s22, &out[at22], width);
+        coopStoreT(s23, &out[at23], width);
+        coopStoreT(s30, &out[at30], width);
+        coopStoreT(s31, &out[at31], width);
+        coopStoreT(s32, &out[at32], width);
+        coopStoreT(s33, &out[at33], width);
     } else {
-        store_edge(tile, s00, my_tokens, row, thread);
-        store_edge(tile, s01, my_tokens, row + SIDE, thread);
-        store_edge(tile, s02, my_tokens, row + 2u * SIDE, thread);
-        store_edge(tile, s03, my_tokens, row + 3u * SIDE, thread);
-        store_edge(tile, s10, my_tokens + SIDE, row, thread);
-        store_edge(tile, s11, my_tokens + SIDE, row + SIDE, thread);
-        store_edge(tile, s12, my_tokens + SIDE, row + 2u * SIDE, thread);
-        store_edge(tile, s13, my_tokens + SIDE, row + 3u * SIDE, thread);
-        store_edge(tile, s20, my_tokens + 2u * SIDE, row, thread);
-        store_edge(tile, s21, my_tokens + 2u * SIDE, row + SIDE, thread);
-        store_edge(tile, s22, my_tokens + 2u * SIDE, row + 2u * SIDE, thread);
-        store_edge(tile, s23, my_tokens + 2u * SIDE, row + 3u * SIDE, thread);
-        store_edge(tile, s30, my_tokens + 3u * SIDE, row, thread);
-        store_edge(tile, s31, my_tokens + 3u * SIDE, row + SIDE, thread);
-        store_edge(tile, s32, my_tokens + 3u * SIDE, row + 2u * SIDE, thread);
-        store_edge(tile, s33, my_tokens + 3u * SIDE, row + 3u * SIDE, thread);
+        let mine = subgroup * SIDE * SIDE;
+        coopStoreT(s00, &edge[mine], SIDE);
+        store_edge(tile, my_tokens, row, thread);
+        coopStoreT(s01, &edge[mine], SIDE);
+        store_edge(tile, my_tokens, row + SIDE, thread);
+        coopStoreT(s02, &edge[mine], SIDE);
+        store_edge(tile, my_tokens, row + 2u * SIDE, thread);
+        coopStoreT(s03, &edge[mine], SIDE);
+        store_edge(tile, my_tokens, row + 3u * SIDE, thread);
+        coopStoreT(s10, &edge[mine], SIDE);
+        store_edge(tile, my_tokens + SIDE, row, thread);
+        coopStoreT(s11, &edge[mine], SIDE);
+        store_edge(tile, my_tokens + SIDE, row + SIDE, thread);
+        coopStoreT(s12, &edge[mine], SIDE);
+        store_edge(tile, my_tokens + SIDE, row + 2u * SIDE, thread);
+        coopStoreT(s13, &edge[mine], SIDE);
+        store_edge(tile, my_tokens + SIDE, row + 3u * SIDE, thread);
+        coopStoreT(s20, &edge[mine], SIDE);
+        store_edge(tile, my_tokens + 2u * SIDE, row, thread);
+        coopStoreT(s21, &edge[mine], SIDE);
+        store_edge(tile, my_tokens + 2u * SIDE, row + SIDE, thread);
+        coopStoreT(s22, &edge[mine], SIDE);
+        store_edge(tile, my_tokens + 2u * SIDE, row + 2u * SIDE, thread);
+        coopStoreT(s23, &edge[mine], SIDE);
+        store_edge(tile, my_tokens + 2u * SIDE, row + 3u * SIDE, thread);
+        coopStoreT(s30, &edge[mine], SIDE);
+        store_edge(tile, my_tokens + 3u * SIDE, row, thread);
+        coopStoreT(s31, &edge[mine], SIDE);
+        store_edge(tile, my_tokens + 3u * SIDE, row + SIDE, thread);
+        coopStoreT(s32, &edge[mine], SIDE);
+        store_edge(tile, my_tokens + 3u * SIDE, row + 2u * SIDE, thread);
+        coopStoreT(s33, &edge[mine], SIDE);
+        store_edge(tile, my_tokens + 3u * SIDE, row + 3u * SIDE, thread);
     }
 }
