@@ -136,6 +136,8 @@ pub(crate) enum Scratch {
     IndexScores,
     /// Partial sums of attention.
     AttentionPartials,
+    /// Their largest scores and sums of weights, for few tokens.
+    AttentionWeights,
     /// Gate values of experts, and their hidden values.
     ExpertGate,
     /// Up values of experts.

@@ -79,6 +79,7 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
     let (packed, plain) = (KvRounding::Applied, KvRounding::Off);
     let attend =
         |rounding, reads| attention::attend_kernel(profile, &attention_rows(rounding), reads);
+    let attend_raw = |reads| attention::raw_kernel(profile, &attention_rows(packed), reads);
     let learned = |has_bias| experts::route_kernel(256, 6, Choosing::Learned { has_bias });
     let inputs = [Format::Q8_0, Format::Q8_0, Format::F16, Format::F16, Format::F16, Format::F16];
     let streamed = Streamed {
@@ -114,6 +115,10 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         ("attend_selected", attend(packed, Reads::Selected)),
         ("attend_plain", attend(plain, Reads::Selected)),
         ("attend_combine", attention::combine_kernel(512)),
+        ("attend_raw_window", attend_raw(Reads::Window)),
+        ("attend_raw_visible", attend_raw(Reads::Visible)),
+        ("attend_raw_selected", attend_raw(Reads::Selected)),
+        ("attend_raw_combine", attention::raw_combine_kernel(profile, 512)),
         ("route_biased", learned(true)),
         ("route_unbiased", learned(false)),
         ("route_hashed", experts::route_kernel(256, 6, Choosing::Hashed)),

@@ -5,8 +5,8 @@ use std::ops::Range;
 use backend::kv_row::KvLayout;
 use backend::{
     AttendParams, Attended, Backend, CompressParams, CompressorState, Direction, ExpertWeights,
-    HcParams, HcWeights, IndexParams, KernelTime, Result, Rotation, RouterChoice, RouterParams,
-    Run,
+    HcParams, HcWeights, IndexParams, KernelTime, RawAttendParams, Result, Rotation, RouterChoice,
+    RouterParams, Run,
 };
 
 use crate::device::{Device, OpenError, Options};
@@ -252,6 +252,17 @@ impl Backend for Gpu {
         run: Run,
     ) {
         attention::attend(&mut self.context, out, queries, attended, params, run);
+    }
+
+    fn attend_raw(
+        &mut self,
+        out: &mut Tensor,
+        queries: &mut Tensor,
+        attended: &[(Run, Attended<'_, Self>)],
+        rotation: &Rotation,
+        params: &RawAttendParams,
+    ) {
+        attention::attend_raw(&mut self.context, out, queries, attended, rotation, params);
     }
 
     fn route(

@@ -37,5 +37,7 @@ pub use ops::{
     Attended, Backend, Compressed, CompressorState, ExpertWeights, HcWeights, KernelTime,
     RouterChoice,
 };
-pub use params::{AttendParams, CompressParams, HcParams, IndexParams, RouterParams, Run};
+pub use params::{
+    AttendParams, CompressParams, HcParams, IndexParams, RawAttendParams, RouterParams, Run,
+};
 pub use rotation::{Direction, Rotation, YarnParams};

@@ -10,7 +10,9 @@ use gguf::Tensor;
 
 use crate::error::Result;
 use crate::kv_row::KvLayout;
-use crate::params::{AttendParams, CompressParams, HcParams, IndexParams, RouterParams, Run};
+use crate::params::{
+    AttendParams, CompressParams, HcParams, IndexParams, RawAttendParams, RouterParams, Run,
+};
 use crate::rotation::{Direction, Rotation};
 
 /// Weights of one hyper-connection site (c.2).
@@ -387,6 +389,29 @@ pub trait Backend: Send + Sized + 'static {
         params: &AttendParams,
         run: Run,
     );
+
+    /// Attention of a batch from queries as their product left them (c.4, c.6, c.7): heads are normed
+    /// and rotated, every run attends, and the rotation that values carry is undone.
+    ///
+    /// `queries` and `out` are as for [`Backend::attend`]; the runs cover the rows in use. What
+    /// `queries` hold afterwards is not said.
+    fn attend_raw(
+        &mut self,
+        out: &mut Self::Tensor,
+        queries: &mut Self::Tensor,
+        attended: &[(Run, Attended<'_, Self>)],
+        rotation: &Rotation,
+        params: &RawAttendParams,
+    ) {
+        let runs: Vec<Run> = attended.iter().map(|(run, _)| *run).collect();
+        let RawAttendParams { attend, head_dim, norm_eps } = params;
+        self.rms_norm_heads(queries, *head_dim, *norm_eps);
+        self.rope_tail(queries, *head_dim, rotation, Direction::Forward, &runs);
+        for (run, attended) in attended {
+            self.attend(out, queries, attended, attend, *run);
+        }
+        self.rope_tail(out, *head_dim, rotation, Direction::Inverse, &runs);
+    }
 
     // ---- experts
 

@@ -347,6 +347,7 @@ pub(super) fn attend() -> Vec<Attend> {
                     n_tokens,
                     compressed,
                     scores,
+                    raw: None,
                 };
             let none = CompressedRows::None;
             let visible = |ratio| CompressedRows::Visible { ratio };
@@ -383,7 +384,42 @@ pub(super) fn attend() -> Vec<Attend> {
         n_tokens: 1,
         compressed: CompressedRows::Selected { ratio: 4, top_k: 64 },
         scores: Scores::Usual,
+        raw: None,
     });
+    cases
+}
+
+/// Few tokens and more, shares of any number of rows, and scores of the ends; the length of a query
+/// is its norm's affair.
+pub(super) fn attend_raw() -> Vec<Attend> {
+    let mut cases = Vec::new();
+    for (geometry, n_heads) in [(NANO, 4), (FLASH, 11)] {
+        for rounding in ROUNDINGS {
+            let layout = attention_layout(geometry, rounding);
+            let case = |(first_position, n_tokens), compressed, scores| Attend {
+                layout,
+                n_heads,
+                window: 128,
+                capacity: 161,
+                first_position,
+                n_tokens,
+                compressed,
+                scores,
+                raw: Some(Rope { rope_dim: geometry.1, extended: true }),
+            };
+            let selected = CompressedRows::Selected { ratio: 4, top_k: 512 };
+            let visible = |ratio| CompressedRows::Visible { ratio };
+            cases.push(case((0, 1), CompressedRows::None, Scores::Usual));
+            cases.push(case((20, 9), CompressedRows::None, Scores::Usual));
+            cases.push(case((FAR, 1), CompressedRows::None, Scores::Usual));
+            cases.push(case((613, 3), visible(4), Scores::Usual));
+            cases.push(case((40_007, 2), visible(128), Scores::Usual));
+            cases.push(case((2_049, 2), selected, Scores::Usual));
+            for scores in [Scores::VeryNegative, Scores::DominantSinks, Scores::Equal] {
+                cases.push(case((300, 2), visible(4), scores));
+            }
+        }
+    }
     cases
 }
 

@@ -50,7 +50,7 @@ pub enum Group {
     HyperConnection,
     /// `store_kv`, `compress`, `index_select`.
     Kv,
-    /// `attend`.
+    /// `attend`, `attend_raw`.
     Attention,
     /// `route`, `routed_experts`, `shared_expert`, `all_experts`.
     Experts,
@@ -91,7 +91,10 @@ impl Group {
                 checker.check_all(&cases::compress());
                 checker.check_all(&cases::index_select());
             }
-            Self::Attention => checker.check_all(&cases::attend()),
+            Self::Attention => {
+                checker.check_all(&cases::attend());
+                checker.check_all(&cases::attend_raw());
+            }
             Self::Experts => {
                 checker.check_all(&cases::route());
                 checker.check_all(&cases::routed_experts());
