@@ -34,8 +34,8 @@ mod rotation;
 pub use error::{Error, Result};
 pub use kv_row::{KvLayout, KvRounding};
 pub use ops::{
-    Attended, Backend, Compressed, CompressorState, ExpertWeights, HcWeights, KernelTime,
-    RouterChoice,
+    Attended, Backend, Compressed, CompressedPlace, CompressorInputs, CompressorState,
+    ExpertWeights, HcWeights, IndexInputs, KernelTime, KvInputs, KvPlace, RouterChoice,
 };
 pub use params::{
     AttendParams, CompressParams, HcParams, IndexParams, RawAttendParams, RouterParams, Run,

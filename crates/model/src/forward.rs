@@ -515,12 +515,15 @@ impl<B: Backend> Model<B> {
         let rotation = self.rotations.of_layer(self.geometry.compress_ratios[layer]);
         let site = attention::Site { geometry: &self.geometry, weights, rotation, layer };
         site.project(backend, &mut act.attention, &act.normed, runs);
-        for (extend, run) in batch.iter().zip(runs) {
-            let slot = self.slots[extend.slot.0].as_mut().expect(OPEN);
-            let n_stored = slot.timeline.n_stored();
-            site.attend(backend, &mut act.attention, &mut slot.layers[layer], *run, n_stored);
-        }
-        site.output(backend, &mut act.y, &mut act.attention, runs);
+        let mut slots: Vec<_> = self.slots.iter_mut().map(Option::as_mut).collect();
+        let timelines = batch.iter().zip(runs).map(|(extend, run)| {
+            let slot = slots[extend.slot.0].take().expect(OPEN);
+            (*run, slot.timeline.n_stored(), &mut slot.layers[layer])
+        });
+        let mut timelines: Vec<_> = timelines.collect();
+        site.store(backend, &mut act.attention, &mut timelines);
+        site.attend(backend, &mut act.attention, &timelines);
+        site.output(backend, &mut act.y, &mut act.attention);
         backend.hc_expand(&mut act.streams, &act.y, &act.gates, hc);
     }
 
