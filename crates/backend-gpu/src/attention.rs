@@ -13,7 +13,7 @@ use crate::linear::{MATVEC_TOKENS, WORKGROUP, reduction};
 use crate::memory::Tensor;
 use crate::norm;
 use crate::packed::BLOCK;
-use crate::pipelines::{Kernel, Part};
+use crate::pipelines::{Kernel, Part, Variant};
 use crate::profile::DeviceProfile;
 
 /// Threads that are a head.
@@ -274,27 +274,26 @@ pub(crate) fn attend_raw(
     context: &mut Context,
     out: &mut Tensor,
     queries: &mut Tensor,
-    attended: &[(Run, Attended<'_, Gpu>)],
+    (runs, attended): (&[Run], &[Attended<'_, Gpu>]),
     rotation: &Rotation,
     params: &RawAttendParams,
 ) {
     let RawAttendParams { attend: own, head_dim, norm_eps } = params;
-    let runs: Vec<Run> = attended.iter().map(|(run, _)| *run).collect();
-    let is_raw = |(_, attended): &(Run, Attended<'_, Gpu>)| {
+    let is_raw = |attended: &Attended<'_, Gpu>| {
         assert_eq!(attended.window.layout.width, *head_dim, "channels of a head");
         takes_raw(&attended.window.layout, queries.n_rows)
     };
     if !attended.iter().all(is_raw) {
         norm::rms_norm_heads(context, queries, *head_dim, *norm_eps);
-        norm::rope_tail(context, queries, *head_dim, rotation, Direction::Forward, &runs);
-        for (run, attended) in attended {
+        norm::rope_tail(context, queries, *head_dim, rotation, Direction::Forward, runs);
+        for (run, attended) in runs.iter().zip(attended) {
             attend(context, out, queries, attended, own, *run);
         }
-        norm::rope_tail(context, out, *head_dim, rotation, Direction::Inverse, &runs);
+        norm::rope_tail(context, out, *head_dim, rotation, Direction::Inverse, runs);
         return;
     }
-    let angles = norm::angles_of_rows(context, queries.n_rows, rotation, &runs);
-    for (run, attended) in attended {
+    let angles = norm::angles_of_rows(context, queries.n_rows, rotation, runs);
+    for (run, attended) in runs.iter().zip(attended) {
         let raw = Raw { queries, angles: &angles, n_pairs: rotation.rope_dim() / 2, params };
         attend_raw_run(context, out, attended, &raw, *run);
     }
@@ -333,7 +332,13 @@ fn attend_raw_run(
     let n_partials = run.n_rows * params.n_heads * n_splits;
     let sums = context.scratch(Scratch::AttentionPartials, n_partials * head_dim);
     let weights = context.scratch(Scratch::AttentionWeights, n_partials * 2);
-    let kernel = raw_kernel(&context.device.profile, &attended.window.layout, reads);
+    let layout = attended.window.layout;
+    let KvKind::Attention { rope_dim } = layout.kind else {
+        panic!("nobody attends to index rows")
+    };
+    let numbers = [layout.width as u32, rope_dim as u32, reads as u32, 0, 0, 0, 0, 0];
+    let variant = Variant { name: "attend_raw", numbers };
+    let kernel = (variant, |profile: &DeviceProfile| raw_kernel(profile, &layout, reads));
     let [window, rows, selection] = row_bindings(attended);
     let bindings = [
         Binding::Write(&sums),
@@ -358,7 +363,7 @@ fn attend_raw_run(
         raw.n_pairs as u32,
     ];
     let grid = [head_groups as u32, run.n_rows as u32, n_splits as u32];
-    context.dispatch(&kernel, &bindings, &parameters, grid);
+    context.dispatch_variant(kernel, &bindings, &parameters, grid);
     combine_raw(context, out, [&sums, &weights], attended, raw, (run, n_splits));
 }
 
@@ -371,7 +376,9 @@ fn combine_raw(
     (run, n_splits): (Run, usize),
 ) {
     let RawAttendParams { attend: params, head_dim, .. } = raw.params;
-    let kernel = raw_combine_kernel(&context.device.profile, *head_dim);
+    let numbers = [*head_dim as u32, 0, 0, 0, 0, 0, 0, 0];
+    let variant = Variant { name: "attend_raw_combine", numbers };
+    let kernel = (variant, |profile: &DeviceProfile| raw_combine_kernel(profile, *head_dim));
     let sinks = attended.sinks.values(context).clone();
     let packed = context.device.profile.packed_dot.then(|| context.packed_room(&out.buffer));
     let mut bindings = vec![
@@ -387,5 +394,5 @@ fn combine_raw(
     let parameters = [run.first_row, params.n_heads, n_splits, raw.n_pairs].map(|word| word as u32);
     let n_parts = head_dim / combined_channels(*head_dim);
     let grid = [params.n_heads as u32, run.n_rows as u32, n_parts as u32];
-    context.dispatch(&kernel, &bindings, &parameters, grid);
+    context.dispatch_variant(kernel, &bindings, &parameters, grid);
 }

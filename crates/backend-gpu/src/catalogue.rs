@@ -8,8 +8,9 @@ use crate::experts::{self, Choosing, FewTokens};
 use crate::linear::Streamed;
 use crate::pipelines::Kernel;
 use crate::profile::DeviceProfile;
+use crate::store::Stored;
 use crate::weights::Format;
-use crate::{hyper_connection, index, kv, linear, norm, packed};
+use crate::{hyper_connection, index, kv, linear, norm, packed, store};
 
 /// Formats by name.
 pub(crate) const FORMATS: [(&str, Format); 8] = [
@@ -49,6 +50,7 @@ pub(crate) fn of_format(
         aligned,
         packable: aligned,
         packs_out,
+        norms: None,
     };
     let matvec = |n_groups, n_tokens, packs_out| {
         linear::matvec_kernel(profile, &streamed(n_groups, n_tokens, packs_out))
@@ -89,8 +91,22 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         aligned: true,
         packable: true,
         packs_out: false,
+        norms: None,
     };
+    let queries = Stored {
+        width: 512,
+        rope_dim: 64,
+        overlap: Some(true),
+        index_width: Some(128),
+        queries: true,
+    };
+    let index = Stored { queries: false, ..queries };
+    let disjoint = Stored { overlap: Some(false), index_width: None, ..index };
+    let raw = Stored { overlap: None, ..disjoint };
+    let q_b = [Format::Q8_0; 2];
+    let normed = Streamed { formats: &q_b, n_groups: 32, norms: Some(1024), ..streamed };
     vec![
+        ("attention_queries", linear::matvec_kernel(profile, &normed)),
         ("attention_inputs", linear::matvec_kernel(profile, &streamed)),
         ("pack", packed::pack_kernel()),
         ("rms_norm", norm::rms_norm_kernel(profile)),
@@ -106,6 +122,10 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         ("compress_index", kv::compress_kernel(profile, &index_rows(packed), true)),
         ("compress_plain", kv::compress_kernel(profile, &index_rows(plain), true)),
         ("compress_remember", kv::remember_kernel()),
+        ("store_all_raw", store::store_all_kernel(profile, &raw)),
+        ("store_all_disjoint", store::store_all_kernel(profile, &disjoint)),
+        ("store_all_index", store::store_all_kernel(profile, &index)),
+        ("store_all_queries", store::store_all_kernel(profile, &queries)),
         ("index_query", index::query_kernel(128)),
         ("index_score", index::score_kernel(&index_rows(packed))),
         ("index_score_plain", index::score_kernel(&index_rows(plain))),

@@ -107,9 +107,11 @@ fn select_part(context: &mut Context, out: &Selection, scored: Scored<'_>, run: 
 fn score(context: &mut Context, scores: &Buffer, scored: Scored<'_>, run: Run, n_scores: usize) {
     let Scored { queries, head_weights, keys, params } = scored;
     let (width, n_heads) = (keys.layout.width, params.n_heads);
-    let (rounded, first_query) = match keys.layout.rounding {
-        KvRounding::Off => (queries.buffer.clone(), run.first_row),
-        KvRounding::Applied => {
+    let known = context.rounded_queries.as_ref().filter(|(id, _)| *id == queries.buffer.id());
+    let (rounded, first_query) = match (keys.layout.rounding, known) {
+        (KvRounding::Off, _) => (queries.buffer.clone(), run.first_row),
+        (KvRounding::Applied, Some((_, rounded))) => (rounded.clone(), run.first_row),
+        (KvRounding::Applied, None) => {
             let rounded = context.scratch(Scratch::IndexQueries, run.n_rows * queries.width);
             let bindings = [Binding::Write(&rounded), Binding::Read(&queries.buffer)];
             let parameters = [run.first_row as u32, n_heads as u32];

@@ -34,6 +34,7 @@ mod profile;
 mod rotation;
 #[cfg(test)]
 mod shader_tests;
+mod store;
 mod timing;
 mod weights;
 

@@ -111,8 +111,6 @@ pub struct CompressedPlace<'a, B: Backend> {
 
 /// Where the KV of a run goes.
 pub struct KvPlace<'a, B: Backend> {
-    /// The run.
-    pub run: Run,
     /// Ring of raw rows.
     pub window: &'a mut B::KvRows,
     /// On layers that compress.
@@ -442,14 +440,18 @@ pub trait Backend: Send + Sized + 'static {
     /// queries (c.5, c.8, c.9).
     ///
     /// Rows are normed and rotated, then stored as by [`Backend::store_kv`] and
-    /// [`Backend::compress`]. The runs of `places` cover the rows in use.
-    fn store_all(&mut self, inputs: &mut KvInputs<'_, Self>, places: &mut [KvPlace<'_, Self>]) {
-        let runs: Vec<Run> = places.iter().map(|place| place.run).collect();
+    /// [`Backend::compress`]. The runs cover the rows in use, and each has its place.
+    fn store_all(
+        &mut self,
+        inputs: &mut KvInputs<'_, Self>,
+        places: &mut [KvPlace<'_, Self>],
+        runs: &[Run],
+    ) {
         let KvInputs { kv, normed, gain, norm_eps, head_dim, rotation, compressor, index } = inputs;
         self.rms_norm(normed, kv, gain, *norm_eps);
-        self.rope_tail(normed, *head_dim, rotation, Direction::Forward, &runs);
-        for place in places {
-            self.store_kv(place.window, normed, place.run);
+        self.rope_tail(normed, *head_dim, rotation, Direction::Forward, runs);
+        for (place, run) in places.iter_mut().zip(runs) {
+            self.store_kv(place.window, normed, *run);
             let index = index.as_ref().map(|index| &index.compressor);
             let compressors =
                 [(compressor.as_ref(), &mut place.compressed), (index, &mut place.index)];
@@ -457,14 +459,12 @@ pub trait Backend: Send + Sized + 'static {
                 if let (Some(inputs), Some(to)) = (inputs, to) {
                     let CompressorInputs { values, scores, ape, gain } = inputs;
                     let CompressedPlace { rows, state, params } = to;
-                    self.compress(
-                        rows, state, values, scores, ape, gain, rotation, params, place.run,
-                    );
+                    self.compress(rows, state, values, scores, ape, gain, rotation, params, *run);
                 }
             }
         }
         if let Some(IndexInputs { queries: Some(queries), index_dim, .. }) = index {
-            self.rope_tail(queries, *index_dim, rotation, Direction::Forward, &runs);
+            self.rope_tail(queries, *index_dim, rotation, Direction::Forward, runs);
         }
     }
 
@@ -502,24 +502,24 @@ pub trait Backend: Send + Sized + 'static {
     /// Attention of a batch from queries as their product left them (c.4, c.6, c.7): heads are normed
     /// and rotated, every run attends, and the rotation that values carry is undone.
     ///
-    /// `queries` and `out` are as for [`Backend::attend`]; the runs cover the rows in use. What
-    /// `queries` hold afterwards is not said.
+    /// `queries` and `out` are as for [`Backend::attend`]; the runs cover the rows in use, and each
+    /// has its `attended`. What `queries` hold afterwards is not said.
     fn attend_raw(
         &mut self,
         out: &mut Self::Tensor,
         queries: &mut Self::Tensor,
-        attended: &[(Run, Attended<'_, Self>)],
+        attended: &[Attended<'_, Self>],
         rotation: &Rotation,
         params: &RawAttendParams,
+        runs: &[Run],
     ) {
-        let runs: Vec<Run> = attended.iter().map(|(run, _)| *run).collect();
         let RawAttendParams { attend, head_dim, norm_eps } = params;
         self.rms_norm_heads(queries, *head_dim, *norm_eps);
-        self.rope_tail(queries, *head_dim, rotation, Direction::Forward, &runs);
-        for (run, attended) in attended {
+        self.rope_tail(queries, *head_dim, rotation, Direction::Forward, runs);
+        for (run, attended) in runs.iter().zip(attended) {
             self.attend(out, queries, attended, attend, *run);
         }
-        self.rope_tail(out, *head_dim, rotation, Direction::Inverse, &runs);
+        self.rope_tail(out, *head_dim, rotation, Direction::Inverse, runs);
     }
 
     // ---- experts

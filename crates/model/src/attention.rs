@@ -5,6 +5,7 @@ use backend::{
     AttendParams, Attended, Backend, CompressParams, Compressed, CompressedPlace, CompressorInputs,
     IndexInputs, IndexParams, KvInputs, KvPlace, RawAttendParams, Rotation, Run,
 };
+use smallvec::SmallVec;
 
 use crate::geometry::{Geometry, OVERLAP_RATIO};
 use crate::slot::{CompressedKv, LayerKv};
@@ -118,6 +119,16 @@ impl<B: Backend> AttentionActivations<B> {
     }
 }
 
+/// Something for each run of a batch, without an allocation where a few slots decode.
+pub(crate) type PerRun<T> = SmallVec<[T; 4]>;
+
+/// What a run continues: one layer of its slot.
+pub(crate) struct Timeline<'a, B: Backend> {
+    pub(crate) kv: &'a mut LayerKv<B>,
+    /// Tokens whose compressed rows are stored already.
+    pub(crate) n_stored: usize,
+}
+
 /// One layer's attention: its weights and constants.
 pub(crate) struct Site<'a, B: Backend> {
     pub(crate) geometry: &'a Geometry,
@@ -148,7 +159,8 @@ impl<B: Backend> Site<'_, B> {
     ) {
         let (w, g) = (self.weights, self.geometry);
         self.project_input(backend, act, x);
-        let mut outs = vec![(&mut act.queries, &w.attn_q_b)];
+        let mut outs = SmallVec::<[_; 2]>::new();
+        outs.push((&mut act.queries, &w.attn_q_b));
         if let (Some(indexer), Some(index)) = (&w.indexer, &mut act.index)
             && runs.iter().any(|run| self.chooses(*run))
         {
@@ -180,8 +192,7 @@ impl<B: Backend> Site<'_, B> {
         backend.matmuls(outs, x);
     }
 
-    /// Stores the KV of a batch, whose runs belong to timelines with these layers, and whose first
-    /// so many tokens are stored already.
+    /// Stores the KV of a batch, whose runs belong to these timelines.
     ///
     /// Rows that close inside a run are stored before its queries read: the token that closes a
     /// row sees it (d.1).
@@ -189,10 +200,11 @@ impl<B: Backend> Site<'_, B> {
         &self,
         backend: &mut B,
         act: &mut AttentionActivations<B>,
-        timelines: &mut [(Run, usize, &mut LayerKv<B>)],
+        timelines: &mut [Timeline<'_, B>],
+        runs: &[Run],
     ) {
         let (w, g) = (self.weights, self.geometry);
-        let any_chooses = timelines.iter().any(|(run, ..)| self.chooses(*run));
+        let any_chooses = runs.iter().any(|run| self.chooses(*run));
         let compressor =
             if self.ratio() == OVERLAP_RATIO { &act.overlapping } else { &act.disjoint };
         let compressor = w.compressor.as_ref().zip(compressor.as_ref());
@@ -211,14 +223,13 @@ impl<B: Backend> Site<'_, B> {
                 index_dim: g.index_dim,
             }),
         };
-        let places = timelines.iter_mut().map(|(run, n_stored, kv)| KvPlace {
-            run: *run,
+        let places = timelines.iter_mut().map(|Timeline { kv, n_stored }| KvPlace {
             window: &mut kv.window,
             compressed: kv.compressed.as_mut().map(|kv| self.place(kv, *n_stored)),
             index: kv.index.as_mut().map(|kv| self.place(kv, *n_stored)),
         });
-        let mut places: Vec<KvPlace<'_, B>> = places.collect();
-        backend.store_all(&mut inputs, &mut places);
+        let mut places: PerRun<KvPlace<'_, B>> = places.collect();
+        backend.store_all(&mut inputs, &mut places, runs);
     }
 
     fn place<'a>(&self, kv: &'a mut CompressedKv<B>, n_stored: usize) -> CompressedPlace<'a, B> {
@@ -236,10 +247,11 @@ impl<B: Backend> Site<'_, B> {
         &self,
         backend: &mut B,
         act: &mut AttentionActivations<B>,
-        timelines: &[(Run, usize, &mut LayerKv<B>)],
+        timelines: &[Timeline<'_, B>],
+        runs: &[Run],
     ) {
         let g = self.geometry;
-        for (run, _, kv) in timelines {
+        for (run, Timeline { kv, .. }) in runs.iter().zip(timelines) {
             if let (true, Some(index), Some(kv)) = (self.chooses(*run), &mut act.index, &kv.index) {
                 let params = IndexParams {
                     n_heads: g.n_index_heads,
@@ -252,23 +264,23 @@ impl<B: Backend> Site<'_, B> {
             }
         }
         let selection = act.index.as_ref().map(|index| &index.selection);
-        let attended = timelines.iter().map(|(run, _, kv)| {
+        let attended = runs.iter().zip(timelines).map(|(run, Timeline { kv, .. })| {
             let compressed = kv.compressed.as_ref().map(|compressed| Compressed {
                 rows: &compressed.rows,
                 ratio: self.ratio(),
                 selection: selection.filter(|_| self.chooses(*run)),
             });
             let sinks = &self.weights.attn_sinks;
-            (*run, Attended { window: &kv.window, compressed, sinks })
+            Attended { window: &kv.window, compressed, sinks }
         });
-        let attended: Vec<(Run, Attended<'_, B>)> = attended.collect();
+        let attended: PerRun<Attended<'_, B>> = attended.collect();
         let params = RawAttendParams {
             attend: AttendParams { n_heads: g.n_heads, window: g.window },
             head_dim: g.head_dim,
             norm_eps: g.norm_eps,
         };
         let (out, queries) = (&mut act.heads, &mut act.queries);
-        backend.attend_raw(out, queries, &attended, self.rotation, &params);
+        backend.attend_raw(out, queries, &attended, self.rotation, &params, runs);
     }
 
     /// Projects the heads to `y` (`[n, hidden_size]`).

@@ -9,7 +9,7 @@ use std::ops::Range;
 use backend::{Backend, KernelTime, KvRounding, Rotation, Run};
 use gguf::MappedFile;
 
-use crate::attention::{self, AttentionActivations};
+use crate::attention::{self, AttentionActivations, PerRun, Timeline};
 use crate::error::{Error, Result};
 use crate::feed_forward::{self, FeedForwardActivations};
 use crate::fill;
@@ -515,14 +515,14 @@ impl<B: Backend> Model<B> {
         let rotation = self.rotations.of_layer(self.geometry.compress_ratios[layer]);
         let site = attention::Site { geometry: &self.geometry, weights, rotation, layer };
         site.project(backend, &mut act.attention, &act.normed, runs);
-        let mut slots: Vec<_> = self.slots.iter_mut().map(Option::as_mut).collect();
-        let timelines = batch.iter().zip(runs).map(|(extend, run)| {
+        let mut slots: PerRun<_> = self.slots.iter_mut().map(Option::as_mut).collect();
+        let timelines = batch.iter().map(|extend| {
             let slot = slots[extend.slot.0].take().expect(OPEN);
-            (*run, slot.timeline.n_stored(), &mut slot.layers[layer])
+            Timeline { kv: &mut slot.layers[layer], n_stored: slot.timeline.n_stored() }
         });
-        let mut timelines: Vec<_> = timelines.collect();
-        site.store(backend, &mut act.attention, &mut timelines);
-        site.attend(backend, &mut act.attention, &timelines);
+        let mut timelines: PerRun<Timeline<'_, B>> = timelines.collect();
+        site.store(backend, &mut act.attention, &mut timelines, runs);
+        site.attend(backend, &mut act.attention, &timelines, runs);
         site.output(backend, &mut act.y, &mut act.attention);
         backend.hc_expand(&mut act.streams, &act.y, &act.gates, hc);
     }

@@ -245,10 +245,11 @@ impl Case for Attend {
             let mut queries = input(backend, &queries, batch, place)?;
             let mut out = output(backend, batch.len(), width, place)?;
             if let Some(rope) = self.raw {
-                let attended: Vec<_> = runs.iter().map(|run| (*run, attended())).collect();
+                let attended: Vec<_> = runs.iter().map(|_| attended()).collect();
                 let (head_dim, norm_eps) = (self.layout.width, 1e-6);
                 let params = RawAttendParams { attend: params, head_dim, norm_eps };
-                backend.attend_raw(&mut out, &mut queries, &attended, &rope.rotation(), &params);
+                let rotation = rope.rotation();
+                backend.attend_raw(&mut out, &mut queries, &attended, &rotation, &params, &runs);
             } else {
                 for run in &runs {
                     backend.attend(&mut out, &queries, &attended(), &params, *run);

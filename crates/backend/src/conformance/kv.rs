@@ -394,8 +394,8 @@ impl Case for StoreAll {
                     index_dim: self.key.width,
                 }),
             };
-            let place = KvPlace { run, window: &mut window, compressed, index: index_place };
-            backend.store_all(&mut inputs, &mut [place]);
+            let place = KvPlace { window: &mut window, compressed, index: index_place };
+            backend.store_all(&mut inputs, &mut [place], &[run]);
             if self.n_index_heads.is_some() {
                 let rows = collect(backend, &mut queries, batch.len(), query_width, Place::Whole)?;
                 for (row, index) in rows.into_iter().zip(batch) {
