@@ -373,11 +373,8 @@ impl Case for StoreAll {
                 compressor.as_ref().map(|parts| parts.inputs(backend, batch)).transpose()?;
             let index_parts =
                 index.as_ref().map(|parts| parts.inputs(backend, batch)).transpose()?;
-            let run = Run {
-                first_row: 0,
-                n_rows: batch.len(),
-                first_position: self.first_position + batch[0],
-            };
+            let first_position = self.first_position + batch[0];
+            let run = Run { first_row: 0, n_rows: batch.len(), first_position };
             let (compressed_inputs, compressed) = split(compressor.as_mut(), parts.as_ref());
             let (index_inputs, index_place) = split(index.as_mut(), index_parts.as_ref());
             let mut inputs = KvInputs {
