@@ -336,8 +336,8 @@ fn attend_raw_run(
     let KvKind::Attention { rope_dim } = layout.kind else {
         panic!("nobody attends to index rows")
     };
-    let numbers = [layout.width as u32, rope_dim as u32, reads as u32, 0, 0, 0, 0, 0];
-    let variant = Variant { name: "attend_raw", numbers };
+    let numbers = [layout.width as u32, rope_dim as u32, reads as u32];
+    let variant = Variant::new("attend_raw", &numbers);
     let kernel = (variant, |profile: &DeviceProfile| raw_kernel(profile, &layout, reads));
     let [window, rows, selection] = row_bindings(attended);
     let bindings = [
@@ -376,8 +376,7 @@ fn combine_raw(
     (run, n_splits): (Run, usize),
 ) {
     let RawAttendParams { attend: params, head_dim, .. } = raw.params;
-    let numbers = [*head_dim as u32, 0, 0, 0, 0, 0, 0, 0];
-    let variant = Variant { name: "attend_raw_combine", numbers };
+    let variant = Variant::new("attend_raw_combine", &[*head_dim as u32]);
     let kernel = (variant, |profile: &DeviceProfile| raw_combine_kernel(profile, *head_dim));
     let sinks = attended.sinks.values(context).clone();
     let packed = context.device.profile.packed_dot.then(|| context.packed_room(&out.buffer));

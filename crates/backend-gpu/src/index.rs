@@ -7,7 +7,8 @@ use crate::buffers::{Buffer, Scratch};
 use crate::encode::{Binding, Context};
 use crate::kv::hadamard_scale;
 use crate::memory::{KvRows, Selection, Tensor};
-use crate::pipelines::Kernel;
+use crate::pipelines::{Kernel, Variant};
+use crate::profile::DeviceProfile;
 
 /// Index rows that a workgroup scores.
 const SCORE_ROWS: usize = 32;
@@ -101,7 +102,8 @@ fn select_part(context: &mut Context, out: &Selection, scored: Scored<'_>, run: 
     let bindings = [Binding::Write(&out.buffer), Binding::Read(&scores)];
     let parameters = [run.first_row, run.first_position, ratio, top_k, n_scores];
     let parameters = parameters.map(|word| word as u32);
-    context.dispatch(&top_k_kernel(), &bindings, &parameters, [run.n_rows as u32, 1, 1]);
+    let kernel = (Variant::named("index_top_k"), |_: &DeviceProfile| top_k_kernel());
+    context.dispatch_variant(kernel, &bindings, &parameters, [run.n_rows as u32, 1, 1]);
 }
 
 fn score(context: &mut Context, scores: &Buffer, scored: Scored<'_>, run: Run, n_scores: usize) {
@@ -137,5 +139,9 @@ fn score(context: &mut Context, scores: &Buffer, scored: Scored<'_>, run: Run, n
         (scale as f32).to_bits(),
     ];
     let grid = [n_scores.div_ceil(SCORE_ROWS) as u32, run.n_rows as u32, 1];
-    context.dispatch(&score_kernel(&keys.layout), &bindings, &parameters, grid);
+    let layout = keys.layout;
+    let rounded = u32::from(layout.rounding == KvRounding::Applied);
+    let variant = Variant::new("index_score", &[layout.width as u32, rounded]);
+    let kernel = (variant, |_: &DeviceProfile| score_kernel(&layout));
+    context.dispatch_variant(kernel, &bindings, &parameters, grid);
 }

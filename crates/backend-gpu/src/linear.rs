@@ -97,17 +97,8 @@ impl Streamed<'_> {
         let flags = flags.into_iter().fold(0, |all, flag| 2 * all + u32::from(flag));
         let columns = self.norms.unwrap_or(0) as u32;
         let (team, tokens) = (self.team() as u32, self.token_sums() as u32);
-        let numbers = [
-            formats,
-            self.formats.len() as u32,
-            team,
-            tokens,
-            self.rows() as u32,
-            flags,
-            columns,
-            0,
-        ];
-        Variant { name: "matvec", numbers }
+        let (rows, n_formats) = (self.rows() as u32, self.formats.len() as u32);
+        Variant::new("matvec", &[formats, n_formats, team, tokens, rows, flags, columns])
     }
 
     /// Whether any weight meets int8 activations.

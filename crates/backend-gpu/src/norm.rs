@@ -6,7 +6,7 @@ use crate::buffers::Buffer;
 use crate::encode::{Binding, Context};
 use crate::linear::{WORKGROUP, reduction};
 use crate::memory::Tensor;
-use crate::pipelines::Kernel;
+use crate::pipelines::{Kernel, Variant};
 use crate::profile::DeviceProfile;
 use crate::weights::Weight;
 
@@ -25,11 +25,11 @@ pub(crate) fn rms_norm(
 ) {
     assert_eq!((out.n_rows, out.width), (x.n_rows, x.width), "shapes");
     assert_eq!(gain.n_values(), x.width, "gain");
-    let kernel = rms_norm_kernel(&context.device.profile);
+    let kernel = (Variant::named("rms_norm"), rms_norm_kernel);
     let gain = gain.values(context).clone();
     let bindings = [Binding::Write(&out.buffer), Binding::Read(&x.buffer), Binding::Read(&gain)];
     let parameters = [x.width as u32, eps.to_bits()];
-    context.dispatch(&kernel, &bindings, &parameters, [x.n_rows as u32, 1, 1]);
+    context.dispatch_variant(kernel, &bindings, &parameters, [x.n_rows as u32, 1, 1]);
 }
 
 pub(crate) fn rms_norm_heads_kernel(profile: &DeviceProfile) -> Kernel {

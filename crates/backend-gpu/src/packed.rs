@@ -8,7 +8,8 @@ use std::collections::HashMap;
 
 use crate::buffers::{Buffer, BufferId};
 use crate::encode::{Binding, Context};
-use crate::pipelines::Kernel;
+use crate::pipelines::{Kernel, Variant};
+use crate::profile::DeviceProfile;
 
 /// Values that share a scale.
 pub(crate) const BLOCK: usize = 16;
@@ -91,7 +92,8 @@ impl Context {
         // Two dimensions, because one is too short for the largest batches.
         let n_workgroups = n_blocks.div_ceil(WORKGROUP);
         let grid = [n_workgroups.min(1 << 12) as u32, n_workgroups.div_ceil(1 << 12) as u32, 1];
-        self.dispatch(&pack_kernel(), &bindings, &[n_blocks as u32], grid);
+        let kernel = (Variant::named("pack"), |_: &DeviceProfile| pack_kernel());
+        self.dispatch_variant(kernel, &bindings, &[n_blocks as u32], grid);
         self.packed_is_current(x, n_values);
         packed
     }

@@ -157,8 +157,22 @@ impl Kernel {
 /// text depends on, beside the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Variant {
-    pub(crate) name: &'static str,
-    pub(crate) numbers: [u32; 8],
+    name: &'static str,
+    numbers: [u32; 8],
+}
+
+impl Variant {
+    /// A kernel with one text a device.
+    pub(crate) fn named(name: &'static str) -> Self {
+        Self::new(name, &[])
+    }
+
+    /// One of the texts of a kernel; there are at most eight numbers.
+    pub(crate) fn new(name: &'static str, numbers: &[u32]) -> Self {
+        let mut all = [0; 8];
+        all[..numbers.len()].copy_from_slice(numbers);
+        Self { name, numbers: all }
+    }
 }
 
 /// A compiled kernel.

@@ -79,8 +79,8 @@ impl Stored {
         };
         let (width, rope_dim) = (self.width as u32, self.rope_dim as u32);
         let index_width = self.index_width.unwrap_or(0) as u32;
-        let numbers = [width, rope_dim, overlap, index_width, u32::from(self.queries), 0, 0, 0];
-        Variant { name: "store_all", numbers }
+        let queries = u32::from(self.queries);
+        Variant::new("store_all", &[width, rope_dim, overlap, index_width, queries])
     }
 
     fn n_bindings(&self) -> u32 {
