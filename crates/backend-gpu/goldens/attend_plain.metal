@@ -35,7 +35,7 @@ struct Parameters {
     float scale;
 };
 typedef float type_8[1];
-struct type_10 {
+struct type_11 {
     float inner[16];
 };
 constant uint WORKGROUP = 256u;
@@ -211,6 +211,44 @@ void team_sums(
     }
 }
 
+void put_four(
+    uint i_4,
+    metal::float4 four,
+    threadgroup type_2& tile
+) {
+    uint j = 0u;
+    bool loop_init_5 = true;
+    while(true) {
+        if (!loop_init_5) {
+            uint _e14 = j;
+            j = _e14 + 1u;
+        }
+        loop_init_5 = false;
+        uint _e4 = j;
+        if (_e4 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e8 = j;
+            uint _e11 = j;
+            tile.inner[i_4 + _e8] = four[_e11];
+        }
+    }
+    return;
+}
+
+void put_two(
+    uint i_5,
+    uint two,
+    threadgroup type_2& tile
+) {
+    metal::float2 pair = float2(as_type<half2>(two));
+    tile.inner[i_5] = pair.x;
+    tile.inner[i_5 + 1u] = pair.y;
+    return;
+}
+
 uint count_compressed(
     uint row_1,
     uint position,
@@ -234,7 +272,7 @@ void load_row_word(
     uint row_2,
     uint first_in_window,
     uint n_window,
-    uint i_4,
+    uint i_6,
     uint word,
     uint to_1,
     threadgroup type_2& tile,
@@ -245,12 +283,12 @@ void load_row_word(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint chosen = {};
-    if (i_4 < n_window) {
+    if (i_6 < n_window) {
         uint _e11 = p.capacity;
-        load_word(false, (first_in_window + i_4) % _e11, word, to_1 * WIDTH, tile, compressed_rows, window_rows, _buffer_sizes);
+        load_word(false, (first_in_window + i_6) % _e11, word, to_1 * WIDTH, tile, compressed_rows, window_rows, _buffer_sizes);
         return;
     } else {
-        chosen = i_4 - n_window;
+        chosen = i_6 - n_window;
         if (true) {
             uint _e22 = p.top_k;
             uint _e27 = chosen;
@@ -279,8 +317,8 @@ struct main_Input {
 , device type_3 const& selection [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
-    type_10 query = {};
-    type_10 sums = {};
+    type_11 query = {};
+    type_11 sums = {};
     float largest = 0.0;
     uint c = 0u;
     float weight_sum = 0.0;
@@ -315,13 +353,13 @@ struct main_Input {
     if (head < _e58) {
         float _e62 = sinks[head];
         largest = _e62;
-        bool loop_init_5 = true;
+        bool loop_init_6 = true;
         while(true) {
-            if (!loop_init_5) {
+            if (!loop_init_6) {
                 uint _e92 = c;
                 c = _e92 + 1u;
             }
-            loop_init_5 = false;
+            loop_init_6 = false;
             uint _e65 = c;
             if (_e65 < CHANNELS) {
             } else {
@@ -341,13 +379,13 @@ struct main_Input {
         }
     }
     first = begin;
-    bool loop_init_6 = true;
+    bool loop_init_7 = true;
     while(true) {
-        if (!loop_init_6) {
+        if (!loop_init_7) {
             uint _e231 = first;
             first = _e231 + SUMS;
         }
-        loop_init_6 = false;
+        loop_init_7 = false;
         uint _e97 = first;
         if (_e97 < end) {
         } else {
@@ -356,13 +394,13 @@ struct main_Input {
         {
             metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
             i = thread_;
-            bool loop_init_7 = true;
+            bool loop_init_8 = true;
             while(true) {
-                if (!loop_init_7) {
+                if (!loop_init_8) {
                     uint _e114 = i;
                     i = _e114 + WORKGROUP;
                 }
-                loop_init_7 = false;
+                loop_init_8 = false;
                 uint _e100 = i;
                 if (_e100 < 4096u) {
                 } else {
@@ -382,13 +420,13 @@ struct main_Input {
             metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
             scores = type_6 {};
             c_1 = 0u;
-            bool loop_init_8 = true;
+            bool loop_init_9 = true;
             while(true) {
-                if (!loop_init_8) {
+                if (!loop_init_9) {
                     uint _e154 = c_1;
                     c_1 = _e154 + 1u;
                 }
-                loop_init_8 = false;
+                loop_init_9 = false;
                 uint _e121 = c_1;
                 if (_e121 < CHANNELS) {
                 } else {
@@ -399,13 +437,13 @@ struct main_Input {
                     uint channel_1 = lane + (_e124 * TEAM);
                     if (channel_1 < WIDTH) {
                         r = 0u;
-                        bool loop_init_9 = true;
+                        bool loop_init_10 = true;
                         while(true) {
-                            if (!loop_init_9) {
+                            if (!loop_init_10) {
                                 uint _e151 = r;
                                 r = _e151 + 1u;
                             }
-                            loop_init_9 = false;
+                            loop_init_10 = false;
                             uint _e132 = r;
                             if (_e132 < SUMS) {
                             } else {
@@ -429,13 +467,13 @@ struct main_Input {
             uint n = metal::min(SUMS, end - _e157);
             float before = largest;
             r_1 = 0u;
-            bool loop_init_10 = true;
+            bool loop_init_11 = true;
             while(true) {
-                if (!loop_init_10) {
+                if (!loop_init_11) {
                     uint _e171 = r_1;
                     r_1 = _e171 + 1u;
                 }
-                loop_init_10 = false;
+                loop_init_11 = false;
                 uint _e163 = r_1;
                 if (_e163 < n) {
                 } else {
@@ -453,13 +491,13 @@ struct main_Input {
             float _e176 = weight_sum;
             weight_sum = _e176 * kept;
             c_2 = 0u;
-            bool loop_init_11 = true;
+            bool loop_init_12 = true;
             while(true) {
-                if (!loop_init_11) {
+                if (!loop_init_12) {
                     uint _e188 = c_2;
                     c_2 = _e188 + 1u;
                 }
-                loop_init_11 = false;
+                loop_init_12 = false;
                 uint _e180 = c_2;
                 if (_e180 < CHANNELS) {
                 } else {
@@ -472,13 +510,13 @@ struct main_Input {
                 }
             }
             r_2 = 0u;
-            bool loop_init_12 = true;
+            bool loop_init_13 = true;
             while(true) {
-                if (!loop_init_12) {
+                if (!loop_init_13) {
                     uint _e229 = r_2;
                     r_2 = _e229 + 1u;
                 }
-                loop_init_12 = false;
+                loop_init_13 = false;
                 uint _e192 = r_2;
                 if (_e192 < n) {
                 } else {
@@ -492,13 +530,13 @@ struct main_Input {
                     float _e200 = weight_sum;
                     weight_sum = _e200 + weight;
                     c_3 = 0u;
-                    bool loop_init_13 = true;
+                    bool loop_init_14 = true;
                     while(true) {
-                        if (!loop_init_13) {
+                        if (!loop_init_14) {
                             uint _e226 = c_3;
                             c_3 = _e226 + 1u;
                         }
-                        loop_init_13 = false;
+                        loop_init_14 = false;
                         uint _e204 = c_3;
                         if (_e204 < CHANNELS) {
                         } else {
@@ -528,13 +566,13 @@ struct main_Input {
             float _e246 = sinks[head];
             float _e247 = largest;
             float total = _e243 + metal::exp(_e246 - _e247);
-            bool loop_init_14 = true;
+            bool loop_init_15 = true;
             while(true) {
-                if (!loop_init_14) {
+                if (!loop_init_15) {
                     uint _e277 = c_4;
                     c_4 = _e277 + 1u;
                 }
-                loop_init_14 = false;
+                loop_init_15 = false;
                 uint _e253 = c_4;
                 if (_e253 < CHANNELS) {
                 } else {
@@ -563,13 +601,13 @@ struct main_Input {
                 float _e302 = weight_sum;
                 out[first_2 + 1u] = _e302;
             }
-            bool loop_init_15 = true;
+            bool loop_init_16 = true;
             while(true) {
-                if (!loop_init_15) {
+                if (!loop_init_16) {
                     uint _e323 = c_5;
                     c_5 = _e323 + 1u;
                 }
-                loop_init_15 = false;
+                loop_init_16 = false;
                 uint _e305 = c_5;
                 if (_e305 < CHANNELS) {
                 } else {

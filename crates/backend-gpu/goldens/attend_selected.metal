@@ -17,10 +17,10 @@ typedef uint type_2[1];
 struct type_4 {
     float inner[4096];
 };
-struct type_5 {
+struct type_6 {
     float inner[64];
 };
-struct type_6 {
+struct type_7 {
     float inner[8];
 };
 struct Parameters {
@@ -34,8 +34,8 @@ struct Parameters {
     uint n_splits;
     float scale;
 };
-typedef float type_8[1];
-struct type_10 {
+typedef float type_9[1];
+struct type_11 {
     float inner[16];
 };
 constant uint WORKGROUP = 256u;
@@ -78,56 +78,77 @@ uint row_word(
     return _e7;
 }
 
+void put_four(
+    uint i_2,
+    metal::float4 four,
+    threadgroup type_4& tile
+) {
+    uint j = 0u;
+    bool loop_init = true;
+    while(true) {
+        if (!loop_init) {
+            uint _e14 = j;
+            j = _e14 + 1u;
+        }
+        loop_init = false;
+        uint _e4 = j;
+        if (_e4 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e8 = j;
+            uint _e11 = j;
+            tile.inner[i_2 + _e8] = four[_e11];
+        }
+    }
+    return;
+}
+
+void put_two(
+    uint i_3,
+    uint two,
+    threadgroup type_4& tile
+) {
+    metal::float2 pair = float2(as_type<half2>(two));
+    tile.inner[i_3] = pair.x;
+    tile.inner[i_3 + 1u] = pair.y;
+    return;
+}
+
 void load_word(
     bool compressed_1,
     uint row,
-    uint i_2,
+    uint i_4,
     uint to,
     device type_2 const& compressed_rows,
     device type_2 const& window_rows,
     threadgroup type_4& tile,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint j = 0u;
     uint first_1 = row * ROW_WORDS;
-    uint _e7 = row_word(compressed_1, first_1 + i_2, compressed_rows, window_rows, _buffer_sizes);
-    if (i_2 < CODE_WORDS) {
-        uint group = i_2 / 16u;
+    uint _e7 = row_word(compressed_1, first_1 + i_4, compressed_rows, window_rows, _buffer_sizes);
+    if (i_4 < CODE_WORDS) {
+        uint group = i_4 / 16u;
         uint _e17 = row_word(compressed_1, (first_1 + VALUE_WORDS) + (group / 4u), compressed_rows, window_rows, _buffer_sizes);
         float scale = as_type<float>(((_e17 >> (8u * (group & 3u))) & 255u) << 23u);
-        bool loop_init = true;
-        while(true) {
-            if (!loop_init) {
-                uint _e49 = j;
-                j = _e49 + 1u;
-            }
-            loop_init = false;
-            uint _e30 = j;
-            if (_e30 < 4u) {
-            } else {
-                break;
-            }
-            {
-                uint _e37 = j;
-                uint _e41 = j;
-                float _e46 = e4m3_value((_e7 >> (8u * _e41)) & 255u);
-                tile.inner[(to + (4u * i_2)) + _e37] = scale * _e46;
-            }
-        }
+        float _e30 = e4m3_value(_e7 & 255u);
+        float _e35 = e4m3_value((_e7 >> 8u) & 255u);
+        float _e40 = e4m3_value((_e7 >> 16u) & 255u);
+        float _e43 = e4m3_value(_e7 >> 24u);
+        metal::float4 four_1 = scale * metal::float4(_e30, _e35, _e40, _e43);
+        put_four(to + (4u * i_4), four_1, tile);
         return;
     } else {
-        metal::float2 pair = float2(as_type<half2>(_e7));
-        uint at = (to + CODES) + (2u * (i_2 - CODE_WORDS));
-        tile.inner[at] = pair.x;
-        tile.inner[at + 1u] = pair.y;
+        put_two((to + CODES) + (2u * (i_4 - CODE_WORDS)), _e7, tile);
         return;
     }
 }
 
 void team_sums(
-    thread type_6& values,
+    thread type_7& values,
     uint thread_1,
-    threadgroup type_5& team_partials
+    threadgroup type_6& team_partials
 ) {
     uint s = 0u;
     float sum = {};
@@ -135,7 +156,7 @@ void team_sums(
     uint s_1 = 0u;
     uint s_2 = 0u;
     float sum_1 = {};
-    uint i_3 = {};
+    uint i_5 = {};
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
@@ -223,22 +244,22 @@ void team_sums(
             }
             {
                 sum_1 = 0.0;
-                i_3 = 0u;
+                i_5 = 0u;
                 bool loop_init_5 = true;
                 while(true) {
                     if (!loop_init_5) {
-                        uint _e85 = i_3;
-                        i_3 = _e85 + 1u;
+                        uint _e85 = i_5;
+                        i_5 = _e85 + 1u;
                     }
                     loop_init_5 = false;
-                    uint _e70 = i_3;
+                    uint _e70 = i_5;
                     if (_e70 < 1u) {
                     } else {
                         break;
                     }
                     {
                         float _e73 = sum_1;
-                        uint _e75 = i_3;
+                        uint _e75 = i_5;
                         uint _e79 = s_2;
                         float _e82 = team_partials.inner[((first_2 + _e75) * SUMS) + _e79];
                         sum_1 = _e73 + _e82;
@@ -278,7 +299,7 @@ void load_row_word(
     uint row_2,
     uint first_in_window,
     uint n_window,
-    uint i_4,
+    uint i_6,
     uint word,
     uint to_1,
     device type_2 const& compressed_rows,
@@ -289,12 +310,12 @@ void load_row_word(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint chosen = {};
-    if (i_4 < n_window) {
+    if (i_6 < n_window) {
         uint _e11 = p.capacity;
-        load_word(false, (first_in_window + i_4) % _e11, word, to_1 * WIDTH, compressed_rows, window_rows, tile, _buffer_sizes);
+        load_word(false, (first_in_window + i_6) % _e11, word, to_1 * WIDTH, compressed_rows, window_rows, tile, _buffer_sizes);
         return;
     } else {
-        chosen = i_4 - n_window;
+        chosen = i_6 - n_window;
         if (true) {
             uint _e22 = p.top_k;
             uint _e27 = chosen;
@@ -315,22 +336,22 @@ struct main_Input {
 , device type_2 const& compressed_rows [[user(fake0)]]
 , device type_2 const& window_rows [[user(fake0)]]
 , threadgroup type_4& tile
-, threadgroup type_5& team_partials
+, threadgroup type_6& team_partials
 , constant Parameters& p [[user(fake0)]]
-, device type_8& out [[user(fake0)]]
-, device type_8 const& queries [[user(fake0)]]
-, device type_8 const& sinks [[user(fake0)]]
+, device type_9& out [[user(fake0)]]
+, device type_9 const& queries [[user(fake0)]]
+, device type_9 const& sinks [[user(fake0)]]
 , device type_2 const& selection [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
-    type_10 query = {};
-    type_10 sums = {};
+    type_11 query = {};
+    type_11 sums = {};
     float largest = 0.0;
     uint c = 0u;
     float weight_sum = 0.0;
     uint first = {};
     uint i = {};
-    type_6 scores = {};
+    type_7 scores = {};
     uint c_1 = {};
     uint r = {};
     uint r_1 = {};
@@ -414,17 +435,17 @@ struct main_Input {
                 }
                 {
                     uint _e103 = i;
-                    uint at_1 = _e103 / VALUE_WORDS;
+                    uint at = _e103 / VALUE_WORDS;
                     uint _e106 = first;
-                    if ((_e106 + at_1) < end) {
+                    if ((_e106 + at) < end) {
                         uint _e109 = first;
                         uint _e111 = i;
-                        load_row_word(row_3, first_in_window_1, n_window_1, _e109 + at_1, _e111 % VALUE_WORDS, at_1, compressed_rows, window_rows, tile, p, selection, _buffer_sizes);
+                        load_row_word(row_3, first_in_window_1, n_window_1, _e109 + at, _e111 % VALUE_WORDS, at, compressed_rows, window_rows, tile, p, selection, _buffer_sizes);
                     }
                 }
             }
             metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-            scores = type_6 {};
+            scores = type_7 {};
             c_1 = 0u;
             bool loop_init_9 = true;
             while(true) {

@@ -48,6 +48,7 @@ struct Parameters {
     uint n_rows_f;
     uint n_rows_g;
     uint n_rows_h;
+    float norm_eps;
 };
 typedef uint type_8[1];
 typedef metal::uint4 type_10[1];
@@ -237,6 +238,12 @@ void team_sums(
     }
 }
 
+void activations_begin(
+    uint thread_2
+) {
+    return;
+}
+
 uint n_blocks(
     uint n_rows
 ) {
@@ -244,7 +251,7 @@ uint n_blocks(
 }
 
 void wa_begin(
-    uint thread_2
+    uint thread_3
 ) {
     return;
 }
@@ -304,7 +311,7 @@ float wa_product(
 void wa_store(
     uint first_row,
     uint n_rows_1,
-    uint thread_3,
+    uint thread_4,
     thread type_6& sums,
     constant Parameters& p,
     device type_11& wa_out,
@@ -313,7 +320,7 @@ void wa_store(
     uint r = 0u;
     uint t = {};
     bool local = {};
-    if ((thread_3 % TEAM) != 0u) {
+    if ((thread_4 % TEAM) != 0u) {
         return;
     }
     bool loop_init_7 = true;
@@ -370,7 +377,7 @@ void wa_store(
 void wa_rows(
     uint block,
     uint n_rows_2,
-    uint thread_4,
+    uint thread_5,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -383,9 +390,9 @@ void wa_rows(
     uint group_2 = {};
     uint r_1 = {};
     uint t_1 = {};
-    wa_begin(thread_4);
-    uint first_row_7 = (block * BLOCK_ROWS) + ((thread_4 / TEAM) * ROWS);
-    uint lane = thread_4 % TEAM;
+    wa_begin(thread_5);
+    uint first_row_7 = (block * BLOCK_ROWS) + ((thread_5 / TEAM) * ROWS);
+    uint lane = thread_5 % TEAM;
     group_2 = lane;
     bool loop_init_9 = true;
     while(true) {
@@ -457,13 +464,13 @@ void wa_rows(
             }
         }
     }
-    team_sums(sums_1, thread_4, team_partials);
-    wa_store(first_row_7, n_rows_2, thread_4, sums_1, p, wa_out, _buffer_sizes);
+    team_sums(sums_1, thread_5, team_partials);
+    wa_store(first_row_7, n_rows_2, thread_5, sums_1, p, wa_out, _buffer_sizes);
     return;
 }
 
 void wb_begin(
-    uint thread_5
+    uint thread_6
 ) {
     return;
 }
@@ -523,7 +530,7 @@ float wb_product(
 void wb_store(
     uint first_row_1,
     uint n_rows_3,
-    uint thread_6,
+    uint thread_7,
     thread type_6& sums_2,
     constant Parameters& p,
     device type_11& wb_out,
@@ -532,7 +539,7 @@ void wb_store(
     uint r_2 = 0u;
     uint t_2 = {};
     bool local_1 = {};
-    if ((thread_6 % TEAM) != 0u) {
+    if ((thread_7 % TEAM) != 0u) {
         return;
     }
     bool loop_init_13 = true;
@@ -589,7 +596,7 @@ void wb_store(
 void wb_rows(
     uint block_1,
     uint n_rows_4,
-    uint thread_7,
+    uint thread_8,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -602,9 +609,9 @@ void wb_rows(
     uint group_4 = {};
     uint r_3 = {};
     uint t_3 = {};
-    wb_begin(thread_7);
-    uint first_row_8 = (block_1 * BLOCK_ROWS) + ((thread_7 / TEAM) * ROWS);
-    uint lane_1 = thread_7 % TEAM;
+    wb_begin(thread_8);
+    uint first_row_8 = (block_1 * BLOCK_ROWS) + ((thread_8 / TEAM) * ROWS);
+    uint lane_1 = thread_8 % TEAM;
     group_4 = lane_1;
     bool loop_init_15 = true;
     while(true) {
@@ -676,13 +683,13 @@ void wb_rows(
             }
         }
     }
-    team_sums(sums_3, thread_7, team_partials);
-    wb_store(first_row_8, n_rows_4, thread_7, sums_3, p, wb_out, _buffer_sizes);
+    team_sums(sums_3, thread_8, team_partials);
+    wb_store(first_row_8, n_rows_4, thread_8, sums_3, p, wb_out, _buffer_sizes);
     return;
 }
 
 void wc_begin(
-    uint thread_8
+    uint thread_9
 ) {
     return;
 }
@@ -736,7 +743,7 @@ float wc_product(
 void wc_store(
     uint first_row_2,
     uint n_rows_5,
-    uint thread_9,
+    uint thread_10,
     thread type_6& sums_4,
     constant Parameters& p,
     device type_11& wc_out,
@@ -745,7 +752,7 @@ void wc_store(
     uint r_4 = 0u;
     uint t_4 = {};
     bool local_2 = {};
-    if ((thread_9 % TEAM) != 0u) {
+    if ((thread_10 % TEAM) != 0u) {
         return;
     }
     bool loop_init_19 = true;
@@ -802,7 +809,7 @@ void wc_store(
 void wc_rows(
     uint block_2,
     uint n_rows_6,
-    uint thread_10,
+    uint thread_11,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -814,9 +821,9 @@ void wc_rows(
     uint group_6 = {};
     uint r_5 = {};
     uint t_5 = {};
-    wc_begin(thread_10);
-    uint first_row_9 = (block_2 * BLOCK_ROWS) + ((thread_10 / TEAM) * ROWS);
-    uint lane_2 = thread_10 % TEAM;
+    wc_begin(thread_11);
+    uint first_row_9 = (block_2 * BLOCK_ROWS) + ((thread_11 / TEAM) * ROWS);
+    uint lane_2 = thread_11 % TEAM;
     group_6 = lane_2;
     bool loop_init_21 = true;
     while(true) {
@@ -888,13 +895,13 @@ void wc_rows(
             }
         }
     }
-    team_sums(sums_5, thread_10, team_partials);
-    wc_store(first_row_9, n_rows_6, thread_10, sums_5, p, wc_out, _buffer_sizes);
+    team_sums(sums_5, thread_11, team_partials);
+    wc_store(first_row_9, n_rows_6, thread_11, sums_5, p, wc_out, _buffer_sizes);
     return;
 }
 
 void wd_begin(
-    uint thread_11
+    uint thread_12
 ) {
     return;
 }
@@ -948,7 +955,7 @@ float wd_product(
 void wd_store(
     uint first_row_3,
     uint n_rows_7,
-    uint thread_12,
+    uint thread_13,
     thread type_6& sums_6,
     constant Parameters& p,
     device type_11& wd_out,
@@ -957,7 +964,7 @@ void wd_store(
     uint r_6 = 0u;
     uint t_6 = {};
     bool local_3 = {};
-    if ((thread_12 % TEAM) != 0u) {
+    if ((thread_13 % TEAM) != 0u) {
         return;
     }
     bool loop_init_25 = true;
@@ -1014,7 +1021,7 @@ void wd_store(
 void wd_rows(
     uint block_3,
     uint n_rows_8,
-    uint thread_13,
+    uint thread_14,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -1026,9 +1033,9 @@ void wd_rows(
     uint group_8 = {};
     uint r_7 = {};
     uint t_7 = {};
-    wd_begin(thread_13);
-    uint first_row_10 = (block_3 * BLOCK_ROWS) + ((thread_13 / TEAM) * ROWS);
-    uint lane_3 = thread_13 % TEAM;
+    wd_begin(thread_14);
+    uint first_row_10 = (block_3 * BLOCK_ROWS) + ((thread_14 / TEAM) * ROWS);
+    uint lane_3 = thread_14 % TEAM;
     group_8 = lane_3;
     bool loop_init_27 = true;
     while(true) {
@@ -1100,13 +1107,13 @@ void wd_rows(
             }
         }
     }
-    team_sums(sums_7, thread_13, team_partials);
-    wd_store(first_row_10, n_rows_8, thread_13, sums_7, p, wd_out, _buffer_sizes);
+    team_sums(sums_7, thread_14, team_partials);
+    wd_store(first_row_10, n_rows_8, thread_14, sums_7, p, wd_out, _buffer_sizes);
     return;
 }
 
 void we_begin(
-    uint thread_14
+    uint thread_15
 ) {
     return;
 }
@@ -1160,7 +1167,7 @@ float we_product(
 void we_store(
     uint first_row_4,
     uint n_rows_9,
-    uint thread_15,
+    uint thread_16,
     thread type_6& sums_8,
     constant Parameters& p,
     device type_11& we_out,
@@ -1169,7 +1176,7 @@ void we_store(
     uint r_8 = 0u;
     uint t_8 = {};
     bool local_4 = {};
-    if ((thread_15 % TEAM) != 0u) {
+    if ((thread_16 % TEAM) != 0u) {
         return;
     }
     bool loop_init_31 = true;
@@ -1226,7 +1233,7 @@ void we_store(
 void we_rows(
     uint block_4,
     uint n_rows_10,
-    uint thread_16,
+    uint thread_17,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -1238,9 +1245,9 @@ void we_rows(
     uint group_10 = {};
     uint r_9 = {};
     uint t_9 = {};
-    we_begin(thread_16);
-    uint first_row_11 = (block_4 * BLOCK_ROWS) + ((thread_16 / TEAM) * ROWS);
-    uint lane_4 = thread_16 % TEAM;
+    we_begin(thread_17);
+    uint first_row_11 = (block_4 * BLOCK_ROWS) + ((thread_17 / TEAM) * ROWS);
+    uint lane_4 = thread_17 % TEAM;
     group_10 = lane_4;
     bool loop_init_33 = true;
     while(true) {
@@ -1312,13 +1319,13 @@ void we_rows(
             }
         }
     }
-    team_sums(sums_9, thread_16, team_partials);
-    we_store(first_row_11, n_rows_10, thread_16, sums_9, p, we_out, _buffer_sizes);
+    team_sums(sums_9, thread_17, team_partials);
+    we_store(first_row_11, n_rows_10, thread_17, sums_9, p, we_out, _buffer_sizes);
     return;
 }
 
 void wf_begin(
-    uint thread_17
+    uint thread_18
 ) {
     return;
 }
@@ -1372,7 +1379,7 @@ float wf_product(
 void wf_store(
     uint first_row_5,
     uint n_rows_11,
-    uint thread_18,
+    uint thread_19,
     thread type_6& sums_10,
     constant Parameters& p,
     device type_11& wf_out,
@@ -1381,7 +1388,7 @@ void wf_store(
     uint r_10 = 0u;
     uint t_10 = {};
     bool local_5 = {};
-    if ((thread_18 % TEAM) != 0u) {
+    if ((thread_19 % TEAM) != 0u) {
         return;
     }
     bool loop_init_37 = true;
@@ -1438,7 +1445,7 @@ void wf_store(
 void wf_rows(
     uint block_5,
     uint n_rows_12,
-    uint thread_19,
+    uint thread_20,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -1450,9 +1457,9 @@ void wf_rows(
     uint group_12 = {};
     uint r_11 = {};
     uint t_11 = {};
-    wf_begin(thread_19);
-    uint first_row_12 = (block_5 * BLOCK_ROWS) + ((thread_19 / TEAM) * ROWS);
-    uint lane_5 = thread_19 % TEAM;
+    wf_begin(thread_20);
+    uint first_row_12 = (block_5 * BLOCK_ROWS) + ((thread_20 / TEAM) * ROWS);
+    uint lane_5 = thread_20 % TEAM;
     group_12 = lane_5;
     bool loop_init_39 = true;
     while(true) {
@@ -1524,13 +1531,13 @@ void wf_rows(
             }
         }
     }
-    team_sums(sums_11, thread_19, team_partials);
-    wf_store(first_row_12, n_rows_12, thread_19, sums_11, p, wf_out, _buffer_sizes);
+    team_sums(sums_11, thread_20, team_partials);
+    wf_store(first_row_12, n_rows_12, thread_20, sums_11, p, wf_out, _buffer_sizes);
     return;
 }
 
 void wg_begin(
-    uint thread_20
+    uint thread_21
 ) {
     return;
 }
@@ -1584,7 +1591,7 @@ float wg_product(
 void wg_store(
     uint first_row_6,
     uint n_rows_13,
-    uint thread_21,
+    uint thread_22,
     thread type_6& sums_12,
     constant Parameters& p,
     device type_11& wg_out,
@@ -1593,7 +1600,7 @@ void wg_store(
     uint r_12 = 0u;
     uint t_12 = {};
     bool local_6 = {};
-    if ((thread_21 % TEAM) != 0u) {
+    if ((thread_22 % TEAM) != 0u) {
         return;
     }
     bool loop_init_43 = true;
@@ -1650,7 +1657,7 @@ void wg_store(
 void wg_rows(
     uint block_6,
     uint n_rows_14,
-    uint thread_22,
+    uint thread_23,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -1662,9 +1669,9 @@ void wg_rows(
     uint group_14 = {};
     uint r_13 = {};
     uint t_13 = {};
-    wg_begin(thread_22);
-    uint first_row_13 = (block_6 * BLOCK_ROWS) + ((thread_22 / TEAM) * ROWS);
-    uint lane_6 = thread_22 % TEAM;
+    wg_begin(thread_23);
+    uint first_row_13 = (block_6 * BLOCK_ROWS) + ((thread_23 / TEAM) * ROWS);
+    uint lane_6 = thread_23 % TEAM;
     group_14 = lane_6;
     bool loop_init_45 = true;
     while(true) {
@@ -1736,15 +1743,15 @@ void wg_rows(
             }
         }
     }
-    team_sums(sums_13, thread_22, team_partials);
-    wg_store(first_row_13, n_rows_14, thread_22, sums_13, p, wg_out, _buffer_sizes);
+    team_sums(sums_13, thread_23, team_partials);
+    wg_store(first_row_13, n_rows_14, thread_23, sums_13, p, wg_out, _buffer_sizes);
     return;
 }
 
 void wh_rows(
     uint block_7,
     uint n_rows_15,
-    uint thread_23
+    uint thread_24
 ) {
     return;
 }
@@ -1775,6 +1782,7 @@ struct main_Input {
 , device type_11& wg_out [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
+    activations_begin(thread_);
     uint _e4 = p.n_rows_a;
     uint _e5 = n_blocks(_e4);
     uint _e8 = p.n_rows_b;

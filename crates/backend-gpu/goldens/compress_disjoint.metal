@@ -5,7 +5,7 @@
 using metal::uint;
 
 struct _mslBufferSizes {
-    uint size0;
+    uint size2;
     uint size5;
     uint size6;
     uint size7;
@@ -15,13 +15,13 @@ struct _mslBufferSizes {
     uint size11;
 };
 
-typedef uint type_3[1];
-struct type_4 {
+struct type_3 {
     float inner[512];
 };
-struct type_5 {
+struct type_4 {
     int inner[8];
 };
+typedef uint type_5[1];
 struct type_6 {
     float inner[8];
 };
@@ -38,8 +38,8 @@ struct Parameters {
     uint n_pairs;
     float norm_eps;
 };
-typedef float type_9[1];
-typedef metal::float2 type_11[1];
+typedef float type_10[1];
+typedef metal::float2 type_12[1];
 constant uint WIDTH = 512u;
 constant uint ROPE_DIM = 64u;
 constant uint WORKGROUP = 256u;
@@ -134,19 +134,19 @@ uint f16_code(
 void pack_row(
     uint row,
     uint thread_1,
-    device type_3& rows,
-    threadgroup type_4& row_values,
-    threadgroup type_5& group_exponents,
+    threadgroup type_3& row_values,
+    threadgroup type_4& group_exponents,
+    device type_5& rows,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint group = {};
     uint largest = {};
-    uint i_2 = {};
-    uint i_3 = {};
+    uint i = {};
+    uint i_1 = {};
     uint word = {};
     uint j = {};
-    uint i_4 = {};
-    uint i_5 = {};
+    uint i_2 = {};
+    uint i_3 = {};
     uint word_1 = {};
     uint j_1 = {};
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
@@ -165,15 +165,15 @@ void pack_row(
         }
         {
             largest = FP8_FLOOR_BITS;
-            i_2 = 0u;
+            i = 0u;
             bool loop_init_1 = true;
             while(true) {
                 if (!loop_init_1) {
-                    uint _e25 = i_2;
-                    i_2 = _e25 + 1u;
+                    uint _e25 = i;
+                    i = _e25 + 1u;
                 }
                 loop_init_1 = false;
-                uint _e10 = i_2;
+                uint _e10 = i;
                 if (_e10 < 64u) {
                 } else {
                     break;
@@ -181,7 +181,7 @@ void pack_row(
                 {
                     uint _e13 = largest;
                     uint _e16 = group;
-                    uint _e18 = i_2;
+                    uint _e18 = i;
                     float _e21 = row_values.inner[(64u * _e16) + _e18];
                     uint _e22 = magnitude_bits(_e21);
                     largest = metal::max(_e13, _e22);
@@ -195,21 +195,21 @@ void pack_row(
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
     uint first = row * ROW_WORDS;
-    i_3 = thread_1;
+    i_1 = thread_1;
     bool loop_init_2 = true;
     while(true) {
         if (!loop_init_2) {
-            uint _e79 = i_3;
-            i_3 = _e79 + WORKGROUP;
+            uint _e79 = i_1;
+            i_1 = _e79 + WORKGROUP;
         }
         loop_init_2 = false;
-        uint _e40 = i_3;
+        uint _e40 = i_1;
         if (_e40 < CODE_WORDS) {
         } else {
             break;
         }
         {
-            uint _e44 = i_3;
+            uint _e44 = i_1;
             int exponent_2 = group_exponents.inner[_e44 / 16u];
             word = 0u;
             j = 0u;
@@ -227,7 +227,7 @@ void pack_row(
                 }
                 {
                     uint _e56 = word;
-                    uint _e59 = i_3;
+                    uint _e59 = i_1;
                     uint _e61 = j;
                     float _e64 = row_values.inner[(4u * _e59) + _e61];
                     uint _e65 = e4m3_code(_e64, exponent_2);
@@ -235,45 +235,45 @@ void pack_row(
                     word = _e56 | (_e65 << (8u * _e67));
                 }
             }
-            uint _e75 = i_3;
+            uint _e75 = i_1;
             uint _e78 = word;
             rows[first + _e75] = _e78;
         }
     }
-    i_4 = thread_1;
+    i_2 = thread_1;
     bool loop_init_4 = true;
     while(true) {
         if (!loop_init_4) {
-            uint _e110 = i_4;
-            i_4 = _e110 + WORKGROUP;
+            uint _e110 = i_2;
+            i_2 = _e110 + WORKGROUP;
         }
         loop_init_4 = false;
-        uint _e83 = i_4;
+        uint _e83 = i_2;
         if (_e83 < ROTARY_WORDS) {
         } else {
             break;
         }
         {
-            uint _e88 = i_4;
-            uint pair_1 = CODES + (2u * _e88);
-            float _e93 = row_values.inner[pair_1];
+            uint _e88 = i_2;
+            uint pair_2 = CODES + (2u * _e88);
+            float _e93 = row_values.inner[pair_2];
             uint _e94 = f16_code(_e93);
-            float _e99 = row_values.inner[pair_1 + 1u];
+            float _e99 = row_values.inner[pair_2 + 1u];
             uint _e100 = f16_code(_e99);
             uint word_2 = _e94 | (_e100 << 16u);
-            uint _e107 = i_4;
+            uint _e107 = i_2;
             rows[(first + CODE_WORDS) + _e107] = word_2;
         }
     }
-    i_5 = thread_1;
+    i_3 = thread_1;
     bool loop_init_5 = true;
     while(true) {
         if (!loop_init_5) {
-            uint _e160 = i_5;
-            i_5 = _e160 + WORKGROUP;
+            uint _e160 = i_3;
+            i_3 = _e160 + WORKGROUP;
         }
         loop_init_5 = false;
-        uint _e114 = i_5;
+        uint _e114 = i_3;
         if (_e114 < SCALE_WORDS) {
         } else {
             break;
@@ -294,11 +294,11 @@ void pack_row(
                     break;
                 }
                 {
-                    uint _e125 = i_5;
+                    uint _e125 = i_3;
                     uint _e127 = j_1;
                     if (((4u * _e125) + _e127) < GROUPS) {
                         uint _e131 = word_1;
-                        uint _e134 = i_5;
+                        uint _e134 = i_3;
                         uint _e136 = j_1;
                         int _e139 = group_exponents.inner[(4u * _e134) + _e136];
                         uint _e144 = j_1;
@@ -306,7 +306,7 @@ void pack_row(
                     }
                 }
             }
-            uint _e156 = i_5;
+            uint _e156 = i_3;
             uint _e159 = word_1;
             rows[((first + CODE_WORDS) + ROTARY_WORDS) + _e156] = _e159;
         }
@@ -325,7 +325,7 @@ void team_sums(
     uint s_1 = 0u;
     uint s_2 = 0u;
     float sum_1 = {};
-    uint i_6 = {};
+    uint i_4 = {};
     bool loop_init_7 = true;
     while(true) {
         if (!loop_init_7) {
@@ -413,22 +413,22 @@ void team_sums(
             }
             {
                 sum_1 = 0.0;
-                i_6 = 0u;
+                i_4 = 0u;
                 bool loop_init_11 = true;
                 while(true) {
                     if (!loop_init_11) {
-                        uint _e85 = i_6;
-                        i_6 = _e85 + 1u;
+                        uint _e85 = i_4;
+                        i_4 = _e85 + 1u;
                     }
                     loop_init_11 = false;
-                    uint _e70 = i_6;
+                    uint _e70 = i_4;
                     if (_e70 < 8u) {
                     } else {
                         break;
                     }
                     {
                         float _e73 = sum_1;
-                        uint _e75 = i_6;
+                        uint _e75 = i_4;
                         uint _e79 = s_2;
                         float _e82 = team_partials.inner[((first_1 + _e75) * SUMS) + _e79];
                         sum_1 = _e73 + _e82;
@@ -445,133 +445,242 @@ void team_sums(
     }
 }
 
+void turn_pair(
+    uint pair,
+    metal::float2 angle,
+    threadgroup type_3& row_values,
+    constant Parameters& p
+) {
+    uint _e6 = p.n_pairs;
+    uint at = WIDTH - (2u * (_e6 - pair));
+    float a = row_values.inner[at];
+    float b = row_values.inner[at + 1u];
+    row_values.inner[at] = (a * angle.x) - (b * angle.y);
+    row_values.inner[at + 1u] = (a * angle.y) + (b * angle.x);
+    return;
+}
+
 float score_at(
     uint position,
     uint channel,
+    uint n_slots,
     constant Parameters& p,
-    device type_9 const& state_scores,
-    device type_9 const& scores,
-    device type_9 const& ape,
+    device type_10 const& state_scores,
+    device type_10 const& scores,
+    device type_10 const& ape,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint _e4 = p.first_position;
-    if (position < _e4) {
-        uint _e9 = p.n_slots;
-        float _e15 = state_scores[((position % _e9) * INPUT_WIDTH) + channel];
-        return _e15;
+    uint _e5 = p.first_position;
+    if (position < _e5) {
+        float _e13 = state_scores[((position % n_slots) * INPUT_WIDTH) + channel];
+        return _e13;
     }
-    uint _e18 = p.first_row;
-    uint _e22 = p.first_position;
-    uint row_1 = (_e18 + position) - _e22;
-    float _e29 = scores[(row_1 * INPUT_WIDTH) + channel];
-    uint _e33 = p.ratio;
-    float _e39 = ape[((position % _e33) * INPUT_WIDTH) + channel];
-    return _e29 + _e39;
+    uint _e16 = p.first_row;
+    uint _e20 = p.first_position;
+    uint row_1 = (_e16 + position) - _e20;
+    float _e27 = scores[(row_1 * INPUT_WIDTH) + channel];
+    uint _e31 = p.ratio;
+    float _e37 = ape[((position % _e31) * INPUT_WIDTH) + channel];
+    return _e27 + _e37;
 }
 
 float value_at(
     uint position_1,
     uint channel_1,
+    uint n_slots_1,
     constant Parameters& p,
-    device type_9 const& state_values,
-    device type_9 const& values_1,
+    device type_10 const& state_values,
+    device type_10 const& values_1,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint _e4 = p.first_position;
-    if (position_1 < _e4) {
-        uint _e9 = p.n_slots;
-        float _e15 = state_values[((position_1 % _e9) * INPUT_WIDTH) + channel_1];
-        return _e15;
+    uint _e5 = p.first_position;
+    if (position_1 < _e5) {
+        float _e13 = state_values[((position_1 % n_slots_1) * INPUT_WIDTH) + channel_1];
+        return _e13;
     }
-    uint _e19 = p.first_row;
-    uint _e23 = p.first_position;
-    float _e29 = values_1[(((_e19 + position_1) - _e23) * INPUT_WIDTH) + channel_1];
-    return _e29;
+    uint _e17 = p.first_row;
+    uint _e21 = p.first_position;
+    float _e27 = values_1[(((_e17 + position_1) - _e21) * INPUT_WIDTH) + channel_1];
+    return _e27;
 }
 
 float pooled(
     uint window,
     uint channel_2,
+    uint n_slots_2,
     constant Parameters& p,
-    device type_9 const& state_values,
-    device type_9 const& state_scores,
-    device type_9 const& values_1,
-    device type_9 const& scores,
-    device type_9 const& ape,
+    device type_10 const& state_scores,
+    device type_10 const& scores,
+    device type_10 const& ape,
+    device type_10 const& state_values,
+    device type_10 const& values_1,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     bool local = {};
     float largest_1 = {};
-    uint i_7 = 0u;
+    uint i_5 = 0u;
     float sum_2 = 0.0;
     float weights = 0.0;
-    uint i_8 = 0u;
-    uint _e4 = p.ratio;
-    uint own = window * _e4;
-    uint _e9 = p.ratio;
+    uint i_6 = 0u;
+    uint _e5 = p.ratio;
+    uint own = window * _e5;
+    uint _e10 = p.ratio;
     if (false) {
         local = window > 0u;
     } else {
         local = false;
     }
-    bool _e16 = local;
-    uint n_previous = _e16 ? _e9 : 0u;
+    bool _e17 = local;
+    uint n_previous = _e17 ? _e10 : 0u;
     uint first_2 = own - n_previous;
-    uint _e21 = p.ratio;
-    uint n = n_previous + _e21;
-    float _e27 = score_at(own, (channel_2 + INPUT_WIDTH) - WIDTH, p, state_scores, scores, ape, _buffer_sizes);
-    largest_1 = _e27;
+    uint _e22 = p.ratio;
+    uint n = n_previous + _e22;
+    float _e28 = score_at(own, (channel_2 + INPUT_WIDTH) - WIDTH, n_slots_2, p, state_scores, scores, ape, _buffer_sizes);
+    largest_1 = _e28;
     bool loop_init_12 = true;
     while(true) {
         if (!loop_init_12) {
-            uint _e46 = i_7;
-            i_7 = _e46 + 1u;
+            uint _e47 = i_5;
+            i_5 = _e47 + 1u;
         }
         loop_init_12 = false;
-        uint _e31 = i_7;
-        if (_e31 < n) {
+        uint _e32 = i_5;
+        if (_e32 < n) {
         } else {
             break;
         }
         {
-            uint _e37 = i_7;
-            uint at = (_e37 < n_previous) ? channel_2 : ((channel_2 + INPUT_WIDTH) - WIDTH);
-            float _e40 = largest_1;
-            uint _e41 = i_7;
-            float _e43 = score_at(first_2 + _e41, at, p, state_scores, scores, ape, _buffer_sizes);
-            largest_1 = metal::max(_e40, _e43);
+            uint _e38 = i_5;
+            uint at_1 = (_e38 < n_previous) ? channel_2 : ((channel_2 + INPUT_WIDTH) - WIDTH);
+            float _e41 = largest_1;
+            uint _e42 = i_5;
+            float _e44 = score_at(first_2 + _e42, at_1, n_slots_2, p, state_scores, scores, ape, _buffer_sizes);
+            largest_1 = metal::max(_e41, _e44);
         }
     }
     bool loop_init_13 = true;
     while(true) {
         if (!loop_init_13) {
-            uint _e78 = i_8;
-            i_8 = _e78 + 1u;
+            uint _e79 = i_6;
+            i_6 = _e79 + 1u;
         }
         loop_init_13 = false;
-        uint _e54 = i_8;
-        if (_e54 < n) {
+        uint _e55 = i_6;
+        if (_e55 < n) {
         } else {
             break;
         }
         {
-            uint _e60 = i_8;
-            uint at_1 = (_e60 < n_previous) ? channel_2 : ((channel_2 + INPUT_WIDTH) - WIDTH);
-            uint _e63 = i_8;
-            float _e65 = score_at(first_2 + _e63, at_1, p, state_scores, scores, ape, _buffer_sizes);
-            float _e66 = largest_1;
-            float weight = metal::exp(_e65 - _e66);
-            float _e69 = sum_2;
-            uint _e70 = i_8;
-            float _e72 = value_at(first_2 + _e70, at_1, p, state_values, values_1, _buffer_sizes);
-            sum_2 = _e69 + (weight * _e72);
-            float _e75 = weights;
-            weights = _e75 + weight;
+            uint _e61 = i_6;
+            uint at_2 = (_e61 < n_previous) ? channel_2 : ((channel_2 + INPUT_WIDTH) - WIDTH);
+            uint _e64 = i_6;
+            float _e66 = score_at(first_2 + _e64, at_2, n_slots_2, p, state_scores, scores, ape, _buffer_sizes);
+            float _e67 = largest_1;
+            float weight = metal::exp(_e66 - _e67);
+            float _e70 = sum_2;
+            uint _e71 = i_6;
+            float _e73 = value_at(first_2 + _e71, at_2, n_slots_2, p, state_values, values_1, _buffer_sizes);
+            sum_2 = _e70 + (weight * _e73);
+            float _e76 = weights;
+            weights = _e76 + weight;
         }
     }
-    float _e80 = sum_2;
-    float _e81 = weights;
-    return _e80 / _e81;
+    float _e81 = sum_2;
+    float _e82 = weights;
+    return _e81 / _e82;
+}
+
+void pool_row(
+    uint window_1,
+    uint first_angle,
+    uint n_slots_3,
+    uint thread_3,
+    threadgroup type_3& row_values,
+    threadgroup type_6& team_partials,
+    constant Parameters& p,
+    device type_10 const& state_scores,
+    device type_10 const& scores,
+    device type_10 const& ape,
+    device type_10 const& state_values,
+    device type_10 const& values_1,
+    device type_10 const& gain,
+    device type_12 const& row_angles,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_7 squares = {};
+    uint i_7 = {};
+    uint i_8 = {};
+    uint pair_1 = {};
+    i_7 = thread_3;
+    bool loop_init_14 = true;
+    while(true) {
+        if (!loop_init_14) {
+            uint _e18 = i_7;
+            i_7 = _e18 + WORKGROUP;
+        }
+        loop_init_14 = false;
+        uint _e6 = i_7;
+        if (_e6 < WIDTH) {
+        } else {
+            break;
+        }
+        {
+            uint _e9 = i_7;
+            float _e10 = pooled(window_1, _e9, n_slots_3, p, state_scores, scores, ape, state_values, values_1, _buffer_sizes);
+            uint _e12 = i_7;
+            row_values.inner[_e12] = _e10;
+            float _e15 = squares.inner[0];
+            squares.inner[0] = _e15 + (_e10 * _e10);
+        }
+    }
+    team_sums(squares, thread_3, team_partials);
+    float _e22 = squares.inner[0];
+    float _e27 = p.norm_eps;
+    float scale = 1.0 / metal::sqrt((_e22 / 512.0) + _e27);
+    i_8 = thread_3;
+    bool loop_init_15 = true;
+    while(true) {
+        if (!loop_init_15) {
+            uint _e46 = i_8;
+            i_8 = _e46 + WORKGROUP;
+        }
+        loop_init_15 = false;
+        uint _e33 = i_8;
+        if (_e33 < WIDTH) {
+        } else {
+            break;
+        }
+        {
+            uint _e37 = i_8;
+            float _e39 = row_values.inner[_e37];
+            uint _e41 = i_8;
+            float _e43 = gain[_e41];
+            row_values.inner[_e37] = _e39 * (scale * _e43);
+        }
+    }
+    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+    pair_1 = thread_3;
+    bool loop_init_16 = true;
+    while(true) {
+        if (!loop_init_16) {
+            uint _e61 = pair_1;
+            pair_1 = _e61 + WORKGROUP;
+        }
+        loop_init_16 = false;
+        uint _e50 = pair_1;
+        uint _e53 = p.n_pairs;
+        if (_e50 < _e53) {
+        } else {
+            break;
+        }
+        {
+            uint _e55 = pair_1;
+            uint _e57 = pair_1;
+            metal::float2 _e60 = row_angles[first_angle + _e57];
+            turn_pair(_e55, _e60, row_values, p);
+        }
+    }
+    return;
 }
 
 struct main_Input {
@@ -579,102 +688,26 @@ struct main_Input {
 [[max_total_threads_per_threadgroup(256)]] kernel void main_(
   metal::uint3 workgroup [[threadgroup_position_in_grid]]
 , uint thread_ [[thread_index_in_threadgroup]]
-, device type_3& rows [[user(fake0)]]
-, threadgroup type_4& row_values
-, threadgroup type_5& group_exponents
+, threadgroup type_3& row_values
+, threadgroup type_4& group_exponents
+, device type_5& rows [[user(fake0)]]
 , threadgroup type_6& team_partials
 , constant Parameters& p [[user(fake0)]]
-, device type_9 const& state_values [[user(fake0)]]
-, device type_9 const& state_scores [[user(fake0)]]
-, device type_9 const& values_1 [[user(fake0)]]
-, device type_9 const& scores [[user(fake0)]]
-, device type_9 const& ape [[user(fake0)]]
-, device type_9 const& gain [[user(fake0)]]
-, device type_11 const& angles [[user(fake0)]]
+, device type_10 const& state_scores [[user(fake0)]]
+, device type_10 const& scores [[user(fake0)]]
+, device type_10 const& ape [[user(fake0)]]
+, device type_10 const& state_values [[user(fake0)]]
+, device type_10 const& values_1 [[user(fake0)]]
+, device type_10 const& gain [[user(fake0)]]
+, device type_12 const& row_angles [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
-    type_7 squares = {};
-    uint i = {};
-    uint i_1 = {};
-    uint pair = {};
     uint _e4 = p.first_window;
-    uint window_1 = _e4 + workgroup.x;
-    i = thread_;
-    bool loop_init_14 = true;
-    while(true) {
-        if (!loop_init_14) {
-            uint _e21 = i;
-            i = _e21 + WORKGROUP;
-        }
-        loop_init_14 = false;
-        uint _e9 = i;
-        if (_e9 < WIDTH) {
-        } else {
-            break;
-        }
-        {
-            uint _e12 = i;
-            float _e13 = pooled(window_1, _e12, p, state_values, state_scores, values_1, scores, ape, _buffer_sizes);
-            uint _e15 = i;
-            row_values.inner[_e15] = _e13;
-            float _e18 = squares.inner[0];
-            squares.inner[0] = _e18 + (_e13 * _e13);
-        }
-    }
-    team_sums(squares, thread_, team_partials);
-    float _e25 = squares.inner[0];
-    float _e30 = p.norm_eps;
-    float scale = 1.0 / metal::sqrt((_e25 / 512.0) + _e30);
-    i_1 = thread_;
-    bool loop_init_15 = true;
-    while(true) {
-        if (!loop_init_15) {
-            uint _e49 = i_1;
-            i_1 = _e49 + WORKGROUP;
-        }
-        loop_init_15 = false;
-        uint _e36 = i_1;
-        if (_e36 < WIDTH) {
-        } else {
-            break;
-        }
-        {
-            uint _e40 = i_1;
-            float _e42 = row_values.inner[_e40];
-            uint _e44 = i_1;
-            float _e46 = gain[_e44];
-            row_values.inner[_e40] = _e42 * (scale * _e46);
-        }
-    }
-    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-    pair = thread_;
-    bool loop_init_16 = true;
-    while(true) {
-        if (!loop_init_16) {
-            uint _e101 = pair;
-            pair = _e101 + WORKGROUP;
-        }
-        loop_init_16 = false;
-        uint _e53 = pair;
-        uint _e56 = p.n_pairs;
-        if (_e53 < _e56) {
-        } else {
-            break;
-        }
-        {
-            uint _e62 = p.n_pairs;
-            uint _e64 = pair;
-            metal::float2 angle = angles[(workgroup.x * _e62) + _e64];
-            uint _e72 = p.n_pairs;
-            uint _e73 = pair;
-            uint at_2 = WIDTH - (2u * (_e72 - _e73));
-            float a = row_values.inner[at_2];
-            float b = row_values.inner[at_2 + 1u];
-            row_values.inner[at_2] = (a * angle.x) - (b * angle.y);
-            row_values.inner[at_2 + 1u] = (a * angle.y) + (b * angle.x);
-        }
-    }
-    uint _e106 = p.bound_from;
-    pack_row(window_1 - _e106, thread_, rows, row_values, group_exponents, _buffer_sizes);
+    uint window_2 = _e4 + workgroup.x;
+    uint _e10 = p.n_pairs;
+    uint _e14 = p.n_slots;
+    pool_row(window_2, workgroup.x * _e10, _e14, thread_, row_values, team_partials, p, state_scores, scores, ape, state_values, values_1, gain, row_angles, _buffer_sizes);
+    uint _e17 = p.bound_from;
+    pack_row(window_2 - _e17, thread_, row_values, group_exponents, rows, _buffer_sizes);
     return;
 }

@@ -35,6 +35,7 @@ struct Parameters {
     uint n_rows_f;
     uint n_rows_g;
     uint n_rows_h;
+    float norm_eps;
 };
 typedef uint type_8[1];
 typedef metal::uint4 type_10[1];
@@ -224,6 +225,12 @@ void team_sums(
     }
 }
 
+void activations_begin(
+    uint thread_2
+) {
+    return;
+}
+
 uint n_blocks(
     uint n_rows
 ) {
@@ -231,7 +238,7 @@ uint n_blocks(
 }
 
 void wa_begin(
-    uint thread_2
+    uint thread_3
 ) {
     return;
 }
@@ -312,7 +319,7 @@ float wa_product(
 void wa_store(
     uint first_row,
     uint n_rows_1,
-    uint thread_3,
+    uint thread_4,
     thread type_6& sums,
     constant Parameters& p,
     device type_11& wa_out,
@@ -321,7 +328,7 @@ void wa_store(
     uint r = 0u;
     uint t = {};
     bool local = {};
-    if ((thread_3 % TEAM) != 0u) {
+    if ((thread_4 % TEAM) != 0u) {
         return;
     }
     bool loop_init_7 = true;
@@ -378,7 +385,7 @@ void wa_store(
 void wa_rows(
     uint block,
     uint n_rows_2,
-    uint thread_4,
+    uint thread_5,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -391,9 +398,9 @@ void wa_rows(
     uint group_2 = {};
     uint r_1 = {};
     uint t_1 = {};
-    wa_begin(thread_4);
-    uint first_row_1 = (block * BLOCK_ROWS) + ((thread_4 / TEAM) * ROWS);
-    uint lane = thread_4 % TEAM;
+    wa_begin(thread_5);
+    uint first_row_1 = (block * BLOCK_ROWS) + ((thread_5 / TEAM) * ROWS);
+    uint lane = thread_5 % TEAM;
     group_2 = lane;
     bool loop_init_9 = true;
     while(true) {
@@ -465,15 +472,15 @@ void wa_rows(
             }
         }
     }
-    team_sums(sums_1, thread_4, team_partials);
-    wa_store(first_row_1, n_rows_2, thread_4, sums_1, p, wa_out, _buffer_sizes);
+    team_sums(sums_1, thread_5, team_partials);
+    wa_store(first_row_1, n_rows_2, thread_5, sums_1, p, wa_out, _buffer_sizes);
     return;
 }
 
 void wb_rows(
     uint block_1,
     uint n_rows_3,
-    uint thread_5
+    uint thread_6
 ) {
     return;
 }
@@ -481,7 +488,7 @@ void wb_rows(
 void wc_rows(
     uint block_2,
     uint n_rows_4,
-    uint thread_6
+    uint thread_7
 ) {
     return;
 }
@@ -489,7 +496,7 @@ void wc_rows(
 void wd_rows(
     uint block_3,
     uint n_rows_5,
-    uint thread_7
+    uint thread_8
 ) {
     return;
 }
@@ -497,7 +504,7 @@ void wd_rows(
 void we_rows(
     uint block_4,
     uint n_rows_6,
-    uint thread_8
+    uint thread_9
 ) {
     return;
 }
@@ -505,7 +512,7 @@ void we_rows(
 void wf_rows(
     uint block_5,
     uint n_rows_7,
-    uint thread_9
+    uint thread_10
 ) {
     return;
 }
@@ -513,7 +520,7 @@ void wf_rows(
 void wg_rows(
     uint block_6,
     uint n_rows_8,
-    uint thread_10
+    uint thread_11
 ) {
     return;
 }
@@ -521,7 +528,7 @@ void wg_rows(
 void wh_rows(
     uint block_7,
     uint n_rows_9,
-    uint thread_11
+    uint thread_12
 ) {
     return;
 }
@@ -539,6 +546,7 @@ struct main_Input {
 , device type_11& wa_out [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
+    activations_begin(thread_);
     uint _e4 = p.n_rows_a;
     uint _e5 = n_blocks(_e4);
     uint _e8 = p.n_rows_b;

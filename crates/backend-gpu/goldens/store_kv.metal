@@ -5,17 +5,17 @@
 using metal::uint;
 
 struct _mslBufferSizes {
-    uint size0;
+    uint size2;
     uint size4;
 };
 
-typedef uint type_3[1];
-struct type_4 {
+struct type_3 {
     float inner[512];
 };
-struct type_5 {
+struct type_4 {
     int inner[8];
 };
+typedef uint type_5[1];
 struct Parameters {
     uint first_row;
     uint first_position;
@@ -111,9 +111,9 @@ uint f16_code(
 void pack_row(
     uint row,
     uint thread_1,
-    device type_3& rows,
-    threadgroup type_4& row_values,
-    threadgroup type_5& group_exponents,
+    threadgroup type_3& row_values,
+    threadgroup type_4& group_exponents,
+    device type_5& rows,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint group = {};
@@ -296,9 +296,9 @@ struct main_Input {
 [[max_total_threads_per_threadgroup(128)]] kernel void main_(
   metal::uint3 workgroup [[threadgroup_position_in_grid]]
 , uint thread_ [[thread_index_in_threadgroup]]
-, device type_3& rows [[user(fake0)]]
-, threadgroup type_4& row_values
-, threadgroup type_5& group_exponents
+, threadgroup type_3& row_values
+, threadgroup type_4& group_exponents
+, device type_5& rows [[user(fake0)]]
 , constant Parameters& p [[user(fake0)]]
 , device type_6 const& kv [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
@@ -328,6 +328,6 @@ struct main_Input {
     }
     uint _e26 = p.first_position;
     uint _e31 = p.capacity;
-    pack_row((_e26 + workgroup.x) % _e31, thread_, rows, row_values, group_exponents, _buffer_sizes);
+    pack_row((_e26 + workgroup.x) % _e31, thread_, row_values, group_exponents, rows, _buffer_sizes);
     return;
 }

@@ -5,14 +5,14 @@
 using metal::uint;
 
 struct _mslBufferSizes {
-    uint size0;
+    uint size1;
     uint size3;
 };
 
-typedef uint type_1[1];
-struct type_3 {
+struct type_2 {
     float inner[512];
 };
+typedef uint type_3[1];
 struct Parameters {
     uint first_row;
     uint first_position;
@@ -25,8 +25,8 @@ constant uint WORKGROUP = 128u;
 void pack_row(
     uint row,
     uint thread_1,
-    device type_1& rows,
-    threadgroup type_3& row_values,
+    threadgroup type_2& row_values,
+    device type_3& rows,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint i_1 = {};
@@ -59,8 +59,8 @@ struct main_Input {
 [[max_total_threads_per_threadgroup(128)]] kernel void main_(
   metal::uint3 workgroup [[threadgroup_position_in_grid]]
 , uint thread_ [[thread_index_in_threadgroup]]
-, device type_1& rows [[user(fake0)]]
-, threadgroup type_3& row_values
+, threadgroup type_2& row_values
+, device type_3& rows [[user(fake0)]]
 , constant Parameters& p [[user(fake0)]]
 , device type_4 const& kv [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
@@ -90,6 +90,6 @@ struct main_Input {
     }
     uint _e26 = p.first_position;
     uint _e31 = p.capacity;
-    pack_row((_e26 + workgroup.x) % _e31, thread_, rows, row_values, _buffer_sizes);
+    pack_row((_e26 + workgroup.x) % _e31, thread_, row_values, rows, _buffer_sizes);
     return;
 }

@@ -3,7 +3,7 @@
 //! Bind groups are cached by the identities of their buffers. A buffer that goes away says so in
 //! a list, so that the cache lets go of the memory as well.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::device::Device;
@@ -13,12 +13,27 @@ pub(crate) type BufferId = u64;
 
 /// Buffers that have gone since somebody last asked.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Gone(Arc<Mutex<Vec<BufferId>>>);
+pub(crate) struct Gone(Arc<GoneList>);
+
+#[derive(Debug, Default)]
+struct GoneList {
+    /// Whether there are any: asked with every dispatch.
+    any: AtomicBool,
+    ids: Mutex<Vec<BufferId>>,
+}
 
 impl Gone {
+    fn push(&self, id: BufferId) {
+        self.0.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        self.0.any.store(true, Ordering::Release);
+    }
+
     /// Takes the list.
     pub(crate) fn take(&self) -> Vec<BufferId> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        if !self.0.any.swap(false, Ordering::Acquire) {
+            return Vec::new();
+        }
+        std::mem::take(&mut *self.0.ids.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -35,7 +50,7 @@ struct Allocation {
 
 impl Drop for Allocation {
     fn drop(&mut self) {
-        self.gone.0.lock().unwrap_or_else(PoisonError::into_inner).push(self.id);
+        self.gone.push(self.id);
     }
 }
 
@@ -136,6 +151,8 @@ pub(crate) enum Scratch {
     IndexScores,
     /// Partial sums of attention.
     AttentionPartials,
+    /// Their largest scores and sums of weights, for few tokens.
+    AttentionWeights,
     /// Gate values of experts, and their hidden values.
     ExpertGate,
     /// Up values of experts.

@@ -9,8 +9,9 @@ use crate::experts::{self, Choosing, FewTokens};
 use crate::linear::{MatrixTiles, Streamed};
 use crate::pipelines::Kernel;
 use crate::profile::DeviceProfile;
+use crate::store::Stored;
 use crate::weights::Format;
-use crate::{hyper_connection, index, kv, linear, norm, packed};
+use crate::{hyper_connection, index, kv, linear, norm, packed, store};
 
 /// Formats by name.
 pub(crate) const FORMATS: [(&str, Format); 8] = [
@@ -50,6 +51,7 @@ pub(crate) fn of_format(
         aligned,
         packable: aligned,
         packs_out,
+        norms: None,
     };
     let matvec = |n_groups, n_tokens, packs_out| {
         linear::matvec_kernel(profile, &streamed(n_groups, n_tokens, packs_out))
@@ -69,7 +71,10 @@ pub(crate) fn of_format(
         ("matmul", linear::matmul_kernel(format, aligned)),
         ("embed", linear::embed_kernel(format)),
         ("hc_project", hyper_connection::project_kernel(profile, format, aligned)),
-        ("hc_slices", hyper_connection::slices_kernel(profile, format, true, if aligned { 1 } else { 9 })),
+        (
+            "hc_slices",
+            hyper_connection::slices_kernel(profile, format, true, if aligned { 1 } else { 9 }),
+        ),
         ("expert_gate_up", experts::gate_up_kernel(profile, &few)),
         ("expert_down", experts::down_kernel(profile, &few)),
         ("expert_matmul", experts::tiled_kernel(format, aligned)),
@@ -87,6 +92,7 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
     let (packed, plain) = (KvRounding::Applied, KvRounding::Off);
     let attend =
         |rounding, reads| attention::attend_kernel(profile, &attention_rows(rounding), reads);
+    let attend_raw = |reads| attention::raw_kernel(profile, &attention_rows(packed), reads);
     let learned = |has_bias| experts::route_kernel(256, 6, Choosing::Learned { has_bias });
     let inputs = [Format::Q8_0, Format::Q8_0, Format::F16, Format::F16, Format::F16, Format::F16];
     let streamed = Streamed {
@@ -96,8 +102,22 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         aligned: true,
         packable: true,
         packs_out: false,
+        norms: None,
     };
+    let queries = Stored {
+        width: 512,
+        rope_dim: 64,
+        overlap: Some(true),
+        index_width: Some(128),
+        queries: true,
+    };
+    let index = Stored { queries: false, ..queries };
+    let disjoint = Stored { overlap: Some(false), index_width: None, ..index };
+    let raw = Stored { overlap: None, ..disjoint };
+    let q_b = [Format::Q8_0; 2];
+    let normed = Streamed { formats: &q_b, n_groups: 32, norms: Some(1024), ..streamed };
     vec![
+        ("attention_queries", linear::matvec_kernel(profile, &normed)),
         ("attention_inputs", linear::matvec_kernel(profile, &streamed)),
         ("pack", packed::pack_kernel()),
         ("halve", packed::halve_kernel()),
@@ -116,6 +136,10 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         ("compress_index", kv::compress_kernel(profile, &index_rows(packed), true)),
         ("compress_plain", kv::compress_kernel(profile, &index_rows(plain), true)),
         ("compress_remember", kv::remember_kernel()),
+        ("store_all_raw", store::store_all_kernel(profile, &raw)),
+        ("store_all_disjoint", store::store_all_kernel(profile, &disjoint)),
+        ("store_all_index", store::store_all_kernel(profile, &index)),
+        ("store_all_queries", store::store_all_kernel(profile, &queries)),
         ("index_query", index::query_kernel(128)),
         ("index_score", index::score_kernel(&index_rows(packed))),
         ("index_score_plain", index::score_kernel(&index_rows(plain))),
@@ -125,6 +149,10 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         ("attend_selected", attend(packed, Reads::Selected)),
         ("attend_plain", attend(plain, Reads::Selected)),
         ("attend_combine", attention::combine_kernel(512)),
+        ("attend_raw_window", attend_raw(Reads::Window)),
+        ("attend_raw_visible", attend_raw(Reads::Visible)),
+        ("attend_raw_selected", attend_raw(Reads::Selected)),
+        ("attend_raw_combine", attention::raw_combine_kernel(profile, 512)),
         ("route_biased", learned(true)),
         ("route_unbiased", learned(false)),
         ("route_hashed", experts::route_kernel(256, 6, Choosing::Hashed)),
@@ -136,8 +164,7 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
 
 /// Kernels that only devices with matrices of sixteen rows run.
 pub(crate) fn with_large_matrices() -> Vec<(&'static str, Kernel)> {
-    let attend =
-        |reads| attention_matrices::kernel(&attention_rows(KvRounding::Applied), reads);
+    let attend = |reads| attention_matrices::kernel(&attention_rows(KvRounding::Applied), reads);
     vec![
         ("attend_matrices_window", attend(Reads::Window)),
         ("attend_matrices_visible", attend(Reads::Visible)),

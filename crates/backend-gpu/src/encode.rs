@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::buffers::{Buffer, BufferId, Buffers, Scratch, ScratchBuffers};
 use crate::device::Device;
 use crate::packed::PackedRows;
-use crate::pipelines::{Kernel, Pipelines};
+use crate::pipelines::{Kernel, Pipelines, Variant};
+use crate::profile::DeviceProfile;
 use crate::rotation::AngleTables;
 use crate::timing::Timing;
 use crate::weights::SharedArrays;
@@ -89,7 +90,10 @@ pub(crate) struct Context {
     pub(crate) angles: AngleTables,
     pipelines: Pipelines,
     scratch: ScratchBuffers,
-    bind_groups: HashMap<(usize, Vec<Bound>), wgpu::BindGroup>,
+    /// Of each pipeline, by what is bound.
+    bind_groups: Vec<HashMap<Vec<Bound>, wgpu::BindGroup>>,
+    /// Memory for what a dispatch binds.
+    bound: Vec<Bound>,
     recording: Recording,
     staging: Option<wgpu::Buffer>,
     pub(crate) shared_arrays: SharedArrays,
@@ -98,10 +102,12 @@ pub(crate) struct Context {
     pub(crate) staged_bytes: usize,
     /// Experts and weights of a routing of tokens to the one expert there is.
     routing_to_one: Option<[Buffer; 2]>,
-    pub(crate) counts: Counts,
+    n_submissions: u64,
     /// Dispatches after which the recording is submitted.
     submission_dispatches: usize,
     pub(crate) packed: PackedRows,
+    /// Index queries that are rounded already, row by row, and where.
+    pub(crate) rounded_queries: Option<(BufferId, Buffer)>,
     /// While kernels are timed.
     pub(crate) timing: Option<Timing>,
 }
@@ -114,16 +120,18 @@ impl Context {
             angles: AngleTables::default(),
             pipelines: Pipelines::default(),
             scratch: ScratchBuffers::default(),
-            bind_groups: HashMap::new(),
+            bind_groups: Vec::new(),
+            bound: Vec::new(),
             recording: Recording::default(),
             staging: None,
             shared_arrays: SharedArrays::default(),
             iq2_xxs_grid: None,
             staged_bytes: 0,
             routing_to_one: None,
-            counts: Counts::default(),
+            n_submissions: 0,
             submission_dispatches: FIRST_SUBMISSION,
             packed: PackedRows::default(),
+            rounded_queries: None,
             timing: None,
         }
     }
@@ -151,7 +159,7 @@ impl Context {
 
     /// Number of the submission that is being recorded.
     pub(crate) fn submission(&self) -> u64 {
-        self.counts.n_submissions
+        self.n_submissions
     }
 
     /// Records a kernel over `grid` workgroups. `parameters` are its immediates, word by word.
@@ -165,46 +173,105 @@ impl Context {
         parameters: &[u32],
         grid: [u32; 3],
     ) {
-        assert!(grid.iter().all(|n| *n <= MAX_WORKGROUPS), "{}: {grid:?} workgroups", kernel.name);
+        let writes = bindings.iter().map(|binding| binding.writes());
+        let pipeline = self.pipelines.of_kernel(&self.device, kernel, writes);
+        self.record(pipeline, bindings, parameters, grid);
+    }
+
+    /// The same for a kernel that `build` makes the first time.
+    ///
+    /// # Panics
+    /// As [`Context::dispatch`].
+    pub(crate) fn dispatch_variant(
+        &mut self,
+        (variant, build): (Variant, impl FnOnce(&DeviceProfile) -> Kernel),
+        bindings: &[Binding<'_>],
+        parameters: &[u32],
+        grid: [u32; 3],
+    ) {
+        let writes = bindings.iter().map(|binding| binding.writes());
+        let pipeline = self.pipelines.of_variant(&self.device, variant, build, writes);
+        self.record(pipeline, bindings, parameters, grid);
+    }
+
+    fn record(
+        &mut self,
+        pipeline: usize,
+        bindings: &[Binding<'_>],
+        parameters: &[u32],
+        grid: [u32; 3],
+    ) {
+        let id = pipeline;
+        let pipeline = &mut self.pipelines.compiled[id];
+        let name = pipeline.name;
+        assert!(grid.iter().all(|n| *n <= MAX_WORKGROUPS), "{name}: {grid:?} workgroups");
         if grid.contains(&0) {
             return;
         }
+        pipeline.n_dispatches += 1;
         self.release_bind_groups();
-        let writes: Vec<bool> = bindings.iter().map(|binding| binding.writes()).collect();
-        let pipeline = self.pipelines.compiled(&self.device, kernel, &writes);
-        let bound = bindings.iter().map(|binding| binding.bound()).collect();
-        let bind_group = self
-            .bind_groups
-            .entry((pipeline.id, bound))
-            .or_insert_with(|| bind_group(&self.device, &pipeline.layout, bindings));
+        self.bind_group(id, bindings);
+        let pipeline = &self.pipelines.compiled[id];
         let recording = &mut self.recording;
         let encoder = recording.encoder.get_or_insert_with(|| new_encoder(&self.device));
         if let Some(timing) = &mut self.timing {
             recording.pass = None;
-            recording.pass = Some(timing.begin(encoder, kernel.name, grid));
+            recording.pass = Some(timing.begin(encoder, name, grid));
         }
         let pass = recording.pass.get_or_insert_with(|| {
             encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()).forget_lifetime()
         });
         pass.set_pipeline(&pipeline.raw);
-        pass.set_bind_group(0, &*bind_group, &[]);
+        pass.set_bind_group(0, &self.bind_groups[id][&self.bound], &[]);
         pass.set_immediates(0, bytemuck::cast_slice(parameters));
         let [x, y, z] = grid;
         pass.dispatch_workgroups(x, y, z);
         recording.n_dispatches += 1;
-        self.counts.n_dispatches += 1;
-        *self.counts.by_kernel.entry(kernel.name).or_default() += 1;
         for binding in bindings.iter().filter(|binding| binding.writes()) {
-            self.packed.forget(binding.buffer().id());
+            self.forget_rounded(binding.buffer().id());
         }
-        if recording.n_dispatches >= self.submission_dispatches {
+        if self.recording.n_dispatches >= self.submission_dispatches {
             self.submit();
+        }
+    }
+
+    /// Sees to it that there is a bind group of these bindings, whose place is `self.bound`.
+    fn bind_group(&mut self, pipeline: usize, bindings: &[Binding<'_>]) {
+        self.bound.clear();
+        self.bound.extend(bindings.iter().map(|binding| binding.bound()));
+        if self.bind_groups.len() <= pipeline {
+            self.bind_groups.resize_with(pipeline + 1, HashMap::new);
+        }
+        let groups = &mut self.bind_groups[pipeline];
+        if !groups.contains_key(&self.bound) {
+            let layout = &self.pipelines.compiled[pipeline].layout;
+            groups.insert(self.bound.clone(), bind_group(&self.device, layout, bindings));
+        }
+    }
+
+    /// What has been handed to the device since it was opened.
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts { n_submissions: self.n_submissions, ..Counts::default() };
+        for pipeline in &self.pipelines.compiled {
+            counts.n_dispatches += pipeline.n_dispatches;
+            *counts.by_kernel.entry(pipeline.name).or_default() += pipeline.n_dispatches;
+        }
+        counts
+    }
+
+    /// What was rounded of a buffer that is written now is stale.
+    fn forget_rounded(&mut self, buffer: BufferId) {
+        self.packed.forget(buffer);
+        if let Some((queries, rounded)) = &self.rounded_queries
+            && (*queries == buffer || rounded.id() == buffer)
+        {
+            self.rounded_queries = None;
         }
     }
 
     /// Records a copy of `bytes` bytes.
     pub(crate) fn copy(&mut self, from: (&Buffer, u64), to: (&Buffer, u64), bytes: u64) {
-        self.packed.forget(to.0.id());
+        self.forget_rounded(to.0.id());
         self.copy_raw((from.0.raw(), from.1), (to.0.raw(), to.1), bytes);
     }
 
@@ -223,7 +290,7 @@ impl Context {
                 timing.resolve(&mut encoder);
             }
             self.device.queue.submit([encoder.finish()]);
-            self.counts.n_submissions += 1;
+            self.n_submissions += 1;
             self.submission_dispatches = (2 * self.submission_dispatches).min(MAX_SUBMISSION);
         }
         if let Some(timing) = &mut self.timing {
@@ -248,7 +315,7 @@ impl Context {
 
     /// Writes words behind everything recorded so far.
     pub(crate) fn write(&mut self, buffer: &Buffer, first_word: usize, words: &[u32]) {
-        self.packed.forget(buffer.id());
+        self.forget_rounded(buffer.id());
         self.submit();
         self.write_unused(buffer, first_word, words);
     }
@@ -355,7 +422,9 @@ impl Context {
         let gone = self.buffers.gone().take();
         if !gone.is_empty() {
             self.packed.release(&gone);
-            self.bind_groups.retain(|(_, bound), _| bound.iter().all(|(id, _)| !gone.contains(id)));
+            for groups in &mut self.bind_groups {
+                groups.retain(|bound, _| bound.iter().all(|(id, _)| !gone.contains(id)));
+            }
         }
     }
 }

@@ -305,6 +305,7 @@ fn inputs(aligned: bool, packed: bool) -> Vec<Part> {
     let mut parts = vec![activations(aligned)];
     if packed {
         parts.push(include_str!("shaders/activations_packed.wgsl").into());
+        parts.push(include_str!("shaders/packed/dot.wgsl").into());
     }
     parts
 }

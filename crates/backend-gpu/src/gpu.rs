@@ -5,8 +5,8 @@ use std::ops::Range;
 use backend::kv_row::KvLayout;
 use backend::{
     AttendParams, Attended, Backend, CompressParams, CompressorState, Direction, ExpertWeights,
-    HcParams, HcSite, HcWeights, IndexParams, KernelTime, Result, Rotation, RouterChoice,
-    RouterParams, Run,
+    HcParams, HcSite, HcWeights, IndexParams, KernelTime, KvInputs, KvPlace, RawAttendParams,
+    Result, Rotation, RouterChoice, RouterParams, Run,
 };
 
 use crate::device::{Device, OpenError, Options};
@@ -15,7 +15,7 @@ use crate::memory::{KvRows, Routing, Selection, Tensor, TokenIds};
 use crate::profile::DeviceProfile;
 use crate::timing::Timing;
 use crate::weights::Weight;
-use crate::{attention, experts, hyper_connection, index, kv, linear, memory, norm};
+use crate::{attention, experts, hyper_connection, index, kv, linear, memory, norm, store};
 
 /// The GPU backend. Ops record; [`Backend::finish`] and reads wait.
 pub struct Gpu {
@@ -48,8 +48,8 @@ impl Gpu {
     }
 
     /// What has been handed to the device since it was opened.
-    pub fn counts(&self) -> &Counts {
-        &self.context.counts
+    pub fn counts(&self) -> Counts {
+        self.context.counts()
     }
 
     /// The facts that choose between kernels.
@@ -167,6 +167,17 @@ impl Backend for Gpu {
         linear::grouped_matmul(&mut self.context, out, x, weight, n_groups);
     }
 
+    fn norm_matmuls(
+        &mut self,
+        outs: &mut [(&mut Tensor, &Weight)],
+        normed: &mut Tensor,
+        x: &Tensor,
+        gain: &Weight,
+        eps: f32,
+    ) {
+        linear::norm_matmuls(&mut self.context, outs, normed, x, gain, eps);
+    }
+
     fn rms_norm(&mut self, out: &mut Tensor, x: &Tensor, gain: &Weight, eps: f32) {
         norm::rms_norm(&mut self.context, out, x, gain, eps);
     }
@@ -258,6 +269,15 @@ impl Backend for Gpu {
         kv::compress(&mut self.context, rows, state, values, scores, &compressor, run);
     }
 
+    fn store_all(
+        &mut self,
+        inputs: &mut KvInputs<'_, Self>,
+        places: &mut [KvPlace<'_, Self>],
+        runs: &[Run],
+    ) {
+        store::store_all(&mut self.context, inputs, places, runs);
+    }
+
     fn index_select(
         &mut self,
         out: &mut Selection,
@@ -279,6 +299,19 @@ impl Backend for Gpu {
         run: Run,
     ) {
         attention::attend(&mut self.context, out, queries, attended, params, run);
+    }
+
+    fn attend_raw(
+        &mut self,
+        out: &mut Tensor,
+        queries: &mut Tensor,
+        attended: &[Attended<'_, Self>],
+        rotation: &Rotation,
+        params: &RawAttendParams,
+        runs: &[Run],
+    ) {
+        let of_runs = (runs, attended);
+        attention::attend_raw(&mut self.context, out, queries, of_runs, rotation, params);
     }
 
     fn route(

@@ -7,7 +7,8 @@ use crate::buffers::{Buffer, Scratch};
 use crate::encode::{Binding, Context};
 use crate::kv::hadamard_scale;
 use crate::memory::{KvRows, Selection, Tensor};
-use crate::pipelines::Kernel;
+use crate::pipelines::{Kernel, Variant};
+use crate::profile::DeviceProfile;
 
 /// Index rows that a workgroup scores.
 const SCORE_ROWS: usize = 32;
@@ -101,15 +102,18 @@ fn select_part(context: &mut Context, out: &Selection, scored: Scored<'_>, run: 
     let bindings = [Binding::Write(&out.buffer), Binding::Read(&scores)];
     let parameters = [run.first_row, run.first_position, ratio, top_k, n_scores];
     let parameters = parameters.map(|word| word as u32);
-    context.dispatch(&top_k_kernel(), &bindings, &parameters, [run.n_rows as u32, 1, 1]);
+    let kernel = (Variant::named("index_top_k"), |_: &DeviceProfile| top_k_kernel());
+    context.dispatch_variant(kernel, &bindings, &parameters, [run.n_rows as u32, 1, 1]);
 }
 
 fn score(context: &mut Context, scores: &Buffer, scored: Scored<'_>, run: Run, n_scores: usize) {
     let Scored { queries, head_weights, keys, params } = scored;
     let (width, n_heads) = (keys.layout.width, params.n_heads);
-    let (rounded, first_query) = match keys.layout.rounding {
-        KvRounding::Off => (queries.buffer.clone(), run.first_row),
-        KvRounding::Applied => {
+    let known = context.rounded_queries.as_ref().filter(|(id, _)| *id == queries.buffer.id());
+    let (rounded, first_query) = match (keys.layout.rounding, known) {
+        (KvRounding::Off, _) => (queries.buffer.clone(), run.first_row),
+        (KvRounding::Applied, Some((_, rounded))) => (rounded.clone(), run.first_row),
+        (KvRounding::Applied, None) => {
             let rounded = context.scratch(Scratch::IndexQueries, run.n_rows * queries.width);
             let bindings = [Binding::Write(&rounded), Binding::Read(&queries.buffer)];
             let parameters = [run.first_row as u32, n_heads as u32];
@@ -135,5 +139,9 @@ fn score(context: &mut Context, scores: &Buffer, scored: Scored<'_>, run: Run, n
         (scale as f32).to_bits(),
     ];
     let grid = [n_scores.div_ceil(SCORE_ROWS) as u32, run.n_rows as u32, 1];
-    context.dispatch(&score_kernel(&keys.layout), &bindings, &parameters, grid);
+    let layout = keys.layout;
+    let rounded = u32::from(layout.rounding == KvRounding::Applied);
+    let variant = Variant::new("index_score", &[layout.width as u32, rounded]);
+    let kernel = (variant, |_: &DeviceProfile| score_kernel(&layout));
+    context.dispatch_variant(kernel, &bindings, &parameters, grid);
 }

@@ -1,4 +1,4 @@
-//! Making KV: raw rows and compressed rows.
+//! Making KV: raw rows and compressed rows. All that one decoded token leaves is one kernel.
 
 use backend::kv_row::{KvKind, KvLayout, KvRounding};
 use backend::{CompressParams, CompressorState, Rotation, Run};
@@ -16,7 +16,7 @@ const STORE_WORKGROUP: u32 = 128;
 /// Constants and texts of packing a row of this layout.
 pub(crate) fn packing(layout: &KvLayout) -> (Vec<(&'static str, u32)>, Vec<Part>) {
     let mut constants = vec![("WIDTH", layout.width as u32)];
-    let parts = match (layout.rounding, layout.kind) {
+    let mut parts = match (layout.rounding, layout.kind) {
         (KvRounding::Off, _) => vec![include_str!("shaders/kv/pack_plain.wgsl").into()],
         (KvRounding::Applied, KvKind::Attention { rope_dim }) => {
             constants.push(("ROPE_DIM", rope_dim as u32));
@@ -34,6 +34,7 @@ pub(crate) fn packing(layout: &KvLayout) -> (Vec<(&'static str, u32)>, Vec<Part>
             ]
         }
     };
+    parts.push(include_str!("shaders/kv/rows.wgsl").into());
     (constants, parts)
 }
 
@@ -76,6 +77,8 @@ pub(crate) fn compress_kernel(profile: &DeviceProfile, layout: &KvLayout, overla
     constants.extend(more);
     constants.push(("OVERLAP", u32::from(overlap)));
     parts.push(reduction);
+    parts.push(include_str!("shaders/kv/turn.wgsl").into());
+    parts.push(include_str!("shaders/kv/pool.wgsl").into());
     parts.push(include_str!("shaders/compress.wgsl").into());
     Kernel { name: "compress", constants, parts }
 }
@@ -130,13 +133,7 @@ fn pool(
     let ape = compressor.ape.values(context).clone();
     let gain = compressor.gain.values(context).clone();
     let kernel = compress_kernel(&context.device.profile, &rows.layout, overlap);
-    // Rows that are more than a kernel sees are seen from near the first one that is written; this
-    // many rows begin where a binding may.
-    let bound_from = if rows.buffer.bytes() > context.device.profile.binding_bytes {
-        windows.start - windows.start % (OFFSET_BYTES / 4) as usize
-    } else {
-        0
-    };
+    let bound_from = bound_from(context, rows, windows.start);
     let bindings = [
         Binding::WriteFrom(&rows.buffer, rows.stored_bytes(bound_from)),
         Binding::Read(&state.values.buffer),
@@ -158,6 +155,18 @@ fn pool(
         norm_eps.to_bits(),
     ];
     context.dispatch(&kernel, &bindings, &parameters, [windows.len() as u32, 1, 1]);
+}
+
+/// Where the binding of rows begins that are written from `first` on.
+///
+/// Rows that are more than a kernel sees are seen from near the first one that is written; this
+/// many rows begin where a binding may.
+pub(crate) fn bound_from(context: &Context, rows: &KvRows, first: usize) -> usize {
+    if rows.buffer.bytes() > context.device.profile.binding_bytes {
+        first - first % (OFFSET_BYTES / 4) as usize
+    } else {
+        0
+    }
 }
 
 /// Keeps the inputs that later windows need: the last ones, one for each slot at most.

@@ -35,6 +35,7 @@ mod profile;
 mod rotation;
 #[cfg(test)]
 mod shader_tests;
+mod store;
 mod timing;
 mod weights;
 

@@ -3,9 +3,10 @@
 use crate::buffers::Buffer;
 use crate::encode::{Binding, Context};
 use crate::memory::{Tensor, TokenIds};
-use crate::pipelines::{Kernel, Part};
+use crate::pipelines::{Kernel, Part, Variant};
 use crate::profile::DeviceProfile;
 use crate::weights::{Format, GROUP, Weight};
+use crate::{norm, packed};
 
 /// Tokens up to which a weight is streamed past the tokens instead of tiled.
 pub(crate) const MATVEC_TOKENS: usize = 8;
@@ -84,11 +85,24 @@ pub(crate) struct Streamed<'a> {
     pub(crate) packable: bool,
     /// Whether the output is rounded as well.
     pub(crate) packs_out: bool,
+    /// Whether the one token's activations are normed on the way, and how many there are.
+    pub(crate) norms: Option<usize>,
 }
 
 impl Streamed<'_> {
+    fn variant(&self) -> Variant {
+        // Four bits a format, none of which is 15.
+        let formats = self.formats.iter().fold(u32::MAX, |all, format| all << 4 | *format as u32);
+        let flags = [self.aligned, self.packable, self.packs_out];
+        let flags = flags.into_iter().fold(0, |all, flag| 2 * all + u32::from(flag));
+        let columns = self.norms.unwrap_or(0) as u32;
+        let (team, tokens) = (self.team() as u32, self.token_sums() as u32);
+        let (rows, n_formats) = (self.rows() as u32, self.formats.len() as u32);
+        Variant::new("matvec", &[formats, n_formats, team, tokens, rows, flags, columns])
+    }
+
     /// Whether any weight meets int8 activations.
-    fn packed(&self, profile: &DeviceProfile) -> bool {
+    fn packs(&self, profile: &DeviceProfile) -> bool {
         profile.packed_dot && self.packable && self.formats.iter().any(|format| format.packs())
     }
 
@@ -103,7 +117,12 @@ impl Streamed<'_> {
 
     /// Rows that a team makes at once: more reads under way where sums allow.
     fn rows(&self) -> usize {
-        if self.n_tokens <= 1 { 2 } else { 1 }
+        match (self.norms, self.n_tokens) {
+            // Fewer workgroups that norm.
+            (Some(_), _) => 4,
+            (None, 0..=1) => 2,
+            (None, _) => 1,
+        }
     }
 
     fn team(&self) -> usize {
@@ -125,10 +144,20 @@ pub(crate) fn matvec_kernel(profile: &DeviceProfile, streamed: &Streamed<'_>) ->
     let (mut constants, reduction) = reduction(profile, streamed.team(), sums);
     constants.push(("TOKENS", streamed.token_sums() as u32));
     constants.push(("ROWS", streamed.rows() as u32));
-    let packed = streamed.packed(profile);
+    let packed = streamed.packs(profile);
     let mut parts = vec![activations(streamed.aligned), reduction];
     if packed {
-        parts.push(include_str!("shaders/activations_packed.wgsl").into());
+        parts.push(include_str!("shaders/packed/dot.wgsl").into());
+    }
+    if let Some(columns) = streamed.norms {
+        constants.push(("COLUMNS", columns as u32));
+        parts.push(include_str!("shaders/packed/round.wgsl").into());
+        parts.push(include_str!("shaders/activations_normed.wgsl").into());
+    } else {
+        if packed {
+            parts.push(include_str!("shaders/activations_packed.wgsl").into());
+        }
+        parts.push(include_str!("shaders/activations_ready.wgsl").into());
     }
     parts.push(include_str!("shaders/matvec.wgsl").into());
     let mut binding = SHARED_BINDINGS;
@@ -281,20 +310,64 @@ pub(crate) fn matmuls(context: &mut Context, outs: &mut [(&mut Tensor, &Weight)]
             bindings <= room
         });
         let n = fits.count().max(1);
-        stream(context, &rest[..n], x.into(), 1, x.n_rows, false);
+        stream(context, &rest[..n], &Streaming::new(x.into(), 1, x.n_rows));
         rest.drain(..n);
     }
 }
 
-/// Streams weights past at most [`MATVEC_TOKENS`] tokens.
-fn stream(
+/// The norm of one token's activations in front of products, and the products: in one kernel where
+/// they are rounded anyway.
+pub(crate) fn norm_matmuls(
     context: &mut Context,
-    outs: &[(Rows<'_>, &Weight)],
-    x: Rows<'_>,
+    outs: &mut [(&mut Tensor, &Weight)],
+    normed: &mut Tensor,
+    x: &Tensor,
+    gain: &Weight,
+    eps: f32,
+) {
+    let profile = &context.device.profile;
+    let n_bindings: u32 = outs.iter().map(|(_, weight)| 1 + weight.format().n_bindings()).sum();
+    let fuses = profile.packed_dot
+        && x.n_rows == 1
+        && is_packable(x.width, x.width)
+        && x.width <= packed::BLOCK * WORKGROUP
+        && outs.len() <= SEGMENTS.len()
+        && outs.iter().all(|(_, weight)| weight.format().packs())
+        && SHARED_BINDINGS + n_bindings <= profile.storage_buffers;
+    if !fuses {
+        norm::rms_norm(context, normed, x, gain, eps);
+        return matmuls(context, outs, normed);
+    }
+    assert_eq!(gain.n_values(), x.width, "gain");
+    let mut rows: Vec<(Rows<'_>, &Weight)> = Vec::new();
+    for (out, weight) in outs.iter() {
+        assert_eq!(out.n_rows, x.n_rows, "rows in use");
+        rows.push((Rows::from(&**out), weight));
+    }
+    let gain = gain.values(context).clone();
+    let norm = Some((&gain, eps));
+    stream(context, &rows, &Streaming { norm, ..Streaming::new(x.into(), 1, 1) });
+}
+
+/// What weights are streamed past.
+struct Streaming<'a> {
+    x: Rows<'a>,
     n_parts: usize,
     n_tokens: usize,
     packs_out: bool,
-) {
+    /// Gain and epsilon of a norm on the way.
+    norm: Option<(&'a Buffer, f32)>,
+}
+
+impl<'a> Streaming<'a> {
+    fn new(x: Rows<'a>, n_parts: usize, n_tokens: usize) -> Self {
+        Self { x, n_parts, n_tokens, packs_out: false, norm: None }
+    }
+}
+
+/// Streams weights past at most [`MATVEC_TOKENS`] tokens.
+fn stream(context: &mut Context, outs: &[(Rows<'_>, &Weight)], streaming: &Streaming<'_>) {
+    let Streaming { x, n_parts, n_tokens, packs_out, norm } = *streaming;
     let (_, first) = outs[0];
     let (columns, n_groups) = (first.columns(), first.groups());
     for (out, weight) in outs {
@@ -309,12 +382,16 @@ fn stream(
         aligned: is_aligned(columns, x.width),
         packable: is_packable(columns, x.width),
         packs_out,
+        norms: norm.map(|_| columns),
     };
     let profile = &context.device.profile;
-    let kernel = matvec_kernel(profile, &streamed);
-    let packed = streamed.packed(profile).then(|| context.packed(x.buffer, n_tokens * x.width));
-    let (quants, scales) =
-        packed.as_ref().map_or((x.buffer, x.buffer), |packed| (&packed.quants, &packed.scales));
+    let rounds = streamed.packs(profile) && norm.is_none();
+    let packed = rounds.then(|| context.packed(x.buffer, n_tokens * x.width));
+    let (quants, scales) = match (&packed, norm) {
+        (Some(packed), _) => (&packed.quants, &packed.scales),
+        (None, Some((gain, _))) => (gain, gain),
+        (None, None) => (x.buffer, x.buffer),
+    };
     let mut bindings = vec![
         Binding::Write(outs[0].0.buffer),
         Binding::Read(x.buffer),
@@ -334,10 +411,13 @@ fn stream(
     let rows_per_part = if n_parts == 1 { u32::MAX as usize } else { first.n_rows() / n_parts };
     let mut parameters = vec![n_tokens, columns, n_groups, rows_per_part, x.width];
     parameters.extend((0..SEGMENTS.len()).map(|i| outs.get(i).map_or(0, |(out, _)| out.width)));
-    let parameters: Vec<u32> = parameters.into_iter().map(|word| word as u32).collect();
+    let mut parameters: Vec<u32> = parameters.into_iter().map(|word| word as u32).collect();
+    parameters.push(norm.map_or(0.0, |(_, eps)| eps).to_bits());
     let block_rows = streamed.block_rows();
     let n_blocks: usize = outs.iter().map(|(out, _)| out.width.div_ceil(block_rows)).sum();
-    context.dispatch(&kernel, &bindings, &parameters, [n_blocks as u32, 1, 1]);
+    let variant = streamed.variant();
+    let kernel = (variant, |profile: &DeviceProfile| matvec_kernel(profile, &streamed));
+    context.dispatch_variant(kernel, &bindings, &parameters, [n_blocks as u32, 1, 1]);
     if packs_out {
         let (out, _) = outs[0];
         context.packed_is_current(out.buffer, n_tokens * out.width);
@@ -362,7 +442,8 @@ pub(crate) fn product(
             && n_parts > 1
             && n_tokens == 1
             && weight.n_rows().is_multiple_of(GROUP);
-        stream(context, &[(out, weight)], x, n_parts, n_tokens, packs_out);
+        let streaming = Streaming { packs_out, ..Streaming::new(x, n_parts, n_tokens) };
+        stream(context, &[(out, weight)], &streaming);
         return;
     }
     let aligned = is_aligned(weight.columns(), x.width);

@@ -2,10 +2,11 @@
 
 use backend::{Direction, Rotation, Run};
 
+use crate::buffers::Buffer;
 use crate::encode::{Binding, Context};
 use crate::linear::{WORKGROUP, reduction};
 use crate::memory::Tensor;
-use crate::pipelines::Kernel;
+use crate::pipelines::{Kernel, Variant};
 use crate::profile::DeviceProfile;
 use crate::weights::Weight;
 
@@ -24,11 +25,11 @@ pub(crate) fn rms_norm(
 ) {
     assert_eq!((out.n_rows, out.width), (x.n_rows, x.width), "shapes");
     assert_eq!(gain.n_values(), x.width, "gain");
-    let kernel = rms_norm_kernel(&context.device.profile);
+    let kernel = (Variant::named("rms_norm"), rms_norm_kernel);
     let gain = gain.values(context).clone();
     let bindings = [Binding::Write(&out.buffer), Binding::Read(&x.buffer), Binding::Read(&gain)];
     let parameters = [x.width as u32, eps.to_bits()];
-    context.dispatch(&kernel, &bindings, &parameters, [x.n_rows as u32, 1, 1]);
+    context.dispatch_variant(kernel, &bindings, &parameters, [x.n_rows as u32, 1, 1]);
 }
 
 pub(crate) fn rms_norm_heads_kernel(profile: &DeviceProfile) -> Kernel {
@@ -46,6 +47,20 @@ pub(crate) fn rms_norm_heads(context: &mut Context, x: &mut Tensor, head_dim: us
     context.dispatch(&kernel, &[Binding::Write(&x.buffer)], &parameters, grid);
 }
 
+/// The table of a rotation for every row in use.
+pub(crate) fn angles_of_rows(
+    context: &mut Context,
+    n_rows: usize,
+    rotation: &Rotation,
+    runs: &[Run],
+) -> Buffer {
+    let mut positions = vec![0; n_rows];
+    for (row, position) in runs.iter().flat_map(|run| run.positions()) {
+        positions[row] = position;
+    }
+    context.angles(rotation, &positions)
+}
+
 pub(crate) fn rope_tail_kernel() -> Kernel {
     let parts = vec![include_str!("shaders/rope_tail.wgsl").into()];
     Kernel { name: "rope_tail", constants: Vec::new(), parts }
@@ -60,11 +75,7 @@ pub(crate) fn rope_tail(
     runs: &[Run],
 ) {
     assert!(x.width.is_multiple_of(head_dim) && rotation.rope_dim() <= head_dim, "heads");
-    let mut positions = vec![0; x.n_rows];
-    for (row, position) in runs.iter().flat_map(|run| run.positions()) {
-        positions[row] = position;
-    }
-    let angles = context.angles(rotation, &positions);
+    let angles = angles_of_rows(context, x.n_rows, rotation, runs);
     let sign: f32 = if direction == Direction::Forward { 1.0 } else { -1.0 };
     let (n_heads, n_pairs) = (x.width / head_dim, rotation.rope_dim() / 2);
     let parameters = [n_heads as u32, head_dim as u32, n_pairs as u32, sign.to_bits()];

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 
 use crate::buffers::{Buffer, BufferId};
 use crate::encode::{Binding, Context};
-use crate::pipelines::Kernel;
+use crate::pipelines::{Kernel, Variant};
+use crate::profile::DeviceProfile;
 
 /// Values that share a scale.
 pub(crate) const BLOCK: usize = 16;
@@ -124,7 +125,8 @@ impl Context {
         let bindings =
             [Binding::Read(x), Binding::Write(&packed.quants), Binding::Write(&packed.scales)];
         let grid = wide_grid(n_blocks.div_ceil(WORKGROUP));
-        self.dispatch(&pack_kernel(), &bindings, &[n_blocks as u32], grid);
+        let kernel = (Variant::named("pack"), |_: &DeviceProfile| pack_kernel());
+        self.dispatch_variant(kernel, &bindings, &[n_blocks as u32], grid);
         self.packed_is_current(x, n_values);
         packed
     }

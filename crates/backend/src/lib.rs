@@ -34,8 +34,10 @@ mod rotation;
 pub use error::{Error, Result};
 pub use kv_row::{KvLayout, KvRounding};
 pub use ops::{
-    Attended, Backend, Compressed, CompressorState, ExpertWeights, HcSite, HcWeights, KernelTime,
-    RouterChoice,
+    Attended, Backend, Compressed, CompressedPlace, CompressorInputs, CompressorState,
+    ExpertWeights, HcSite, HcWeights, IndexInputs, KernelTime, KvInputs, KvPlace, RouterChoice,
 };
-pub use params::{AttendParams, CompressParams, HcParams, IndexParams, RouterParams, Run};
+pub use params::{
+    AttendParams, CompressParams, HcParams, IndexParams, RawAttendParams, RouterParams, Run,
+};
 pub use rotation::{Direction, Rotation, YarnParams};

@@ -10,7 +10,9 @@ use gguf::Tensor;
 
 use crate::error::Result;
 use crate::kv_row::KvLayout;
-use crate::params::{AttendParams, CompressParams, HcParams, IndexParams, RouterParams, Run};
+use crate::params::{
+    AttendParams, CompressParams, HcParams, IndexParams, RawAttendParams, RouterParams, Run,
+};
 use crate::rotation::{Direction, Rotation};
 
 /// Weights of one hyper-connection site (c.2).
@@ -53,6 +55,68 @@ pub struct Attended<'a, B: Backend> {
     pub compressed: Option<Compressed<'a, B>>,
     /// `[n_heads]`: one learned logit per head, in the denominator only.
     pub sinks: &'a B::Weight,
+}
+
+/// What one compressor's projections made of a batch, with its weights (c.8).
+pub struct CompressorInputs<'a, B: Backend> {
+    /// `[n, width]`: values to be pooled.
+    pub values: &'a B::Tensor,
+    /// `[n, width]`: their scores.
+    pub scores: &'a B::Tensor,
+    /// `[ratio, width]`: added to scores by position.
+    pub ape: &'a B::Weight,
+    /// `[row width]`: gain of the norm of a pooled row.
+    pub gain: &'a B::Weight,
+}
+
+/// What the indexer's projections made of a batch (c.9).
+pub struct IndexInputs<'a, B: Backend> {
+    /// Makes the keys.
+    pub compressor: CompressorInputs<'a, B>,
+    /// `[n, n_index_heads, index_dim]`, rotated in place; `None` if nobody chooses in this batch.
+    pub queries: Option<&'a mut B::Tensor>,
+    /// Channels of an index head.
+    pub index_dim: usize,
+}
+
+/// Everything that a batch's projections leave for later tokens to read, and how it is made.
+pub struct KvInputs<'a, B: Backend> {
+    /// `[n, head_dim]`: raw rows, neither normed nor rotated.
+    pub kv: &'a B::Tensor,
+    /// `[n, head_dim]`: room for normed rows. What it holds afterwards is not said.
+    pub normed: &'a mut B::Tensor,
+    /// `[head_dim]`: gain of the norm of a raw row.
+    pub gain: &'a B::Weight,
+    /// Epsilon of that norm.
+    pub norm_eps: f32,
+    /// Channels of a raw row.
+    pub head_dim: usize,
+    /// The rotation of rows, keys and index queries.
+    pub rotation: &'a Rotation,
+    /// On layers that compress.
+    pub compressor: Option<CompressorInputs<'a, B>>,
+    /// On layers that choose.
+    pub index: Option<IndexInputs<'a, B>>,
+}
+
+/// Where a timeline's compressed rows go.
+pub struct CompressedPlace<'a, B: Backend> {
+    /// The rows.
+    pub rows: &'a mut B::KvRows,
+    /// Inputs of the window that is open.
+    pub state: &'a mut CompressorState<B::Tensor>,
+    /// As for [`Backend::compress`].
+    pub params: CompressParams,
+}
+
+/// Where the KV of a run goes.
+pub struct KvPlace<'a, B: Backend> {
+    /// Ring of raw rows.
+    pub window: &'a mut B::KvRows,
+    /// On layers that compress.
+    pub compressed: Option<CompressedPlace<'a, B>>,
+    /// Index rows, on layers that choose.
+    pub index: Option<CompressedPlace<'a, B>>,
 }
 
 /// How a layer chooses experts (c.10).
@@ -288,6 +352,21 @@ pub trait Backend: Send + Sized + 'static {
     /// The same without gain over each `head_dim` channels of a row, in place (c.4).
     fn rms_norm_heads(&mut self, x: &mut Self::Tensor, head_dim: usize, eps: f32);
 
+    /// [`Backend::rms_norm`] of `x`, then [`Backend::matmuls`] of the normed rows.
+    ///
+    /// `normed` is room for them, `[n, columns]`. What it holds afterwards is not said.
+    fn norm_matmuls(
+        &mut self,
+        outs: &mut [(&mut Self::Tensor, &Self::Weight)],
+        normed: &mut Self::Tensor,
+        x: &Self::Tensor,
+        gain: &Self::Weight,
+        eps: f32,
+    ) {
+        self.rms_norm(normed, x, gain, eps);
+        self.matmuls(outs, normed);
+    }
+
     // ---- rope
 
     /// Rotates the last channels of each head by its token's position, in place (c.6).
@@ -399,6 +478,38 @@ pub trait Backend: Send + Sized + 'static {
         run: Run,
     );
 
+    /// Stores everything that a batch's projections leave for later tokens, and rotates its index
+    /// queries (c.5, c.8, c.9).
+    ///
+    /// Rows are normed and rotated, then stored as by [`Backend::store_kv`] and
+    /// [`Backend::compress`]. The runs cover the rows in use, and each has its place.
+    fn store_all(
+        &mut self,
+        inputs: &mut KvInputs<'_, Self>,
+        places: &mut [KvPlace<'_, Self>],
+        runs: &[Run],
+    ) {
+        let KvInputs { kv, normed, gain, norm_eps, head_dim, rotation, compressor, index } = inputs;
+        self.rms_norm(normed, kv, gain, *norm_eps);
+        self.rope_tail(normed, *head_dim, rotation, Direction::Forward, runs);
+        for (place, run) in places.iter_mut().zip(runs) {
+            self.store_kv(place.window, normed, *run);
+            let index = index.as_ref().map(|index| &index.compressor);
+            let compressors =
+                [(compressor.as_ref(), &mut place.compressed), (index, &mut place.index)];
+            for (inputs, to) in compressors {
+                if let (Some(inputs), Some(to)) = (inputs, to) {
+                    let CompressorInputs { values, scores, ape, gain } = inputs;
+                    let CompressedPlace { rows, state, params } = to;
+                    self.compress(rows, state, values, scores, ape, gain, rotation, params, *run);
+                }
+            }
+        }
+        if let Some(IndexInputs { queries: Some(queries), index_dim, .. }) = index {
+            self.rope_tail(queries, *index_dim, rotation, Direction::Forward, runs);
+        }
+    }
+
     /// Chooses for each token of a run the index rows with the largest scores (c.9).
     ///
     /// `queries` is `[n, n_heads, index_dim]`, rotated; rounding as the layout of `keys` says
@@ -429,6 +540,29 @@ pub trait Backend: Send + Sized + 'static {
         params: &AttendParams,
         run: Run,
     );
+
+    /// Attention of a batch from queries as their product left them (c.4, c.6, c.7): heads are normed
+    /// and rotated, every run attends, and the rotation that values carry is undone.
+    ///
+    /// `queries` and `out` are as for [`Backend::attend`]; the runs cover the rows in use, and each
+    /// has its `attended`. What `queries` hold afterwards is not said.
+    fn attend_raw(
+        &mut self,
+        out: &mut Self::Tensor,
+        queries: &mut Self::Tensor,
+        attended: &[Attended<'_, Self>],
+        rotation: &Rotation,
+        params: &RawAttendParams,
+        runs: &[Run],
+    ) {
+        let RawAttendParams { attend, head_dim, norm_eps } = params;
+        self.rms_norm_heads(queries, *head_dim, *norm_eps);
+        self.rope_tail(queries, *head_dim, rotation, Direction::Forward, runs);
+        for (run, attended) in runs.iter().zip(attended) {
+            self.attend(out, queries, attended, attend, *run);
+        }
+        self.rope_tail(out, *head_dim, rotation, Direction::Inverse, runs);
+    }
 
     // ---- experts
 

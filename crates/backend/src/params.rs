@@ -77,6 +77,17 @@ pub struct AttendParams {
     pub window: usize,
 }
 
+/// Constants of attention that norms and rotates its queries (specification c.4, c.7).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RawAttendParams {
+    /// Heads and window.
+    pub attend: AttendParams,
+    /// Channels of a head.
+    pub head_dim: usize,
+    /// Epsilon of the norm of each query head.
+    pub norm_eps: f32,
+}
+
 /// Router constants (specification c.10).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RouterParams {

@@ -535,7 +535,7 @@ fn coarse_activations_fail() {
 
 #[test]
 fn wrong_products_fail() {
-    let ops = ["matmul", "matmuls", "grouped_matmul"];
+    let ops = ["matmul", "matmuls", "norm_matmuls", "grouped_matmul"];
     check(&[C::LastColumnMissing], Group::Linear, &ops);
     check(&[C::FirstGroupOnly], Group::Linear, &["grouped_matmul"]);
     check(&[C::GuardRowWritten], Group::Linear, &ops);
@@ -560,14 +560,14 @@ fn wrong_kv_fails() {
     check(&[C::KvCopyAtZero], Group::Memory, &["kv exchange"]);
     check(&[C::StoredRowsForgotten], Group::Kv, &["compress"]);
     let changes = &[C::RingOffByOne, C::CarryOverLost, C::OneRowLess];
-    check(changes, Group::Kv, &["store_kv", "compress", "index_select"]);
+    check(changes, Group::Kv, &["store_kv", "compress", "store_all", "index_select"]);
     check(&[C::FirstRowOfRunIgnored], Group::Kv, &["store_kv"]);
 }
 
 #[test]
 fn wrong_attention_fails() {
-    check(&[C::WindowOneShort], Group::Attention, &["attend"]);
-    check(&[C::SelectionIgnored], Group::Attention, &["attend"]);
+    check(&[C::WindowOneShort], Group::Attention, &["attend", "attend_raw"]);
+    check(&[C::SelectionIgnored], Group::Attention, &["attend", "attend_raw"]);
 }
 
 #[test]
@@ -582,7 +582,8 @@ fn wrong_experts_fail() {
 fn noise_in_small_batches_is_no_invariance() {
     let changes = &[C::NoiseInSmallBatches];
     check(changes, Group::Linear, &[]);
-    check_report(&["matmul", "matmuls", "grouped_matmul"], changes, || {
+    let ops = ["matmul", "matmuls", "norm_matmuls", "grouped_matmul"];
+    check_report(&ops, changes, || {
         conformance::batch_invariance(|| Altered { changes, n_calls: 0 });
     });
 }

@@ -2,13 +2,14 @@
 //! (specification c.4 to c.9).
 
 use backend::{
-    AttendParams, Attended, Backend, CompressParams, Compressed, Direction, IndexParams, Rotation,
-    Run,
+    AttendParams, Attended, Backend, CompressParams, Compressed, CompressedPlace, CompressorInputs,
+    IndexInputs, IndexParams, KvInputs, KvPlace, RawAttendParams, Rotation, Run,
 };
+use smallvec::SmallVec;
 
 use crate::geometry::{Geometry, OVERLAP_RATIO};
 use crate::slot::{CompressedKv, LayerKv};
-use crate::weights::{Compressor, Indexer, Layer};
+use crate::weights::{Compressor, Layer};
 
 /// Projections of a batch for one compressor.
 struct CompressorActivations<B: Backend> {
@@ -52,13 +53,13 @@ impl<B: Backend> IndexActivations<B> {
 pub(crate) struct AttentionActivations<B: Backend> {
     /// `[n, q_rank]`.
     q_low: B::Tensor,
-    /// `[n, q_rank]`, also the indexer's input.
+    /// `[n, q_rank]`: room for normed rows.
     q_low_normed: B::Tensor,
     /// `[n, n_heads, head_dim]`.
     queries: B::Tensor,
     /// `[n, head_dim]`.
     kv: B::Tensor,
-    /// `[n, head_dim]`.
+    /// `[n, head_dim]`: room for normed rows.
     kv_normed: B::Tensor,
     /// `[n, n_heads, head_dim]`.
     heads: B::Tensor,
@@ -118,6 +119,16 @@ impl<B: Backend> AttentionActivations<B> {
     }
 }
 
+/// Something for each run of a batch, without an allocation where a few slots decode.
+pub(crate) type PerRun<T> = SmallVec<[T; 4]>;
+
+/// What a run continues: one layer of its slot.
+pub(crate) struct Timeline<'a, B: Backend> {
+    pub(crate) kv: &'a mut LayerKv<B>,
+    /// Tokens whose compressed rows are stored already.
+    pub(crate) n_stored: usize,
+}
+
 /// One layer's attention: its weights and constants.
 pub(crate) struct Site<'a, B: Backend> {
     pub(crate) geometry: &'a Geometry,
@@ -131,8 +142,14 @@ impl<B: Backend> Site<'_, B> {
         self.geometry.compress_ratios[self.layer]
     }
 
+    /// Whether a run's last token sees more index rows than it may read: only then anybody chooses.
+    fn chooses(&self, run: Run) -> bool {
+        let visible = (run.first_position + run.n_rows) / self.ratio().max(1);
+        self.weights.indexer.is_some() && visible > self.geometry.index_top_k
+    }
+
     /// Everything that needs the whole batch and no KV: all projections of the input `x`
-    /// (`[n, hidden_size]`), norms and rotations.
+    /// (`[n, hidden_size]`).
     pub(crate) fn project(
         &self,
         backend: &mut B,
@@ -142,24 +159,15 @@ impl<B: Backend> Site<'_, B> {
     ) {
         let (w, g) = (self.weights, self.geometry);
         self.project_input(backend, act, x);
-
-        backend.rms_norm(&mut act.q_low_normed, &act.q_low, &w.attn_q_a_norm, g.norm_eps);
-        backend.rms_norm(&mut act.kv_normed, &act.kv, &w.attn_kv_a_norm, g.norm_eps);
-        match (&w.indexer, &mut act.index) {
-            (Some(indexer), Some(index)) => {
-                let outs =
-                    &mut [(&mut act.queries, &w.attn_q_b), (&mut index.queries, &indexer.attn_q_b)];
-                backend.matmuls(outs, &act.q_low_normed);
-                let rotation = self.rotation;
-                let forward = Direction::Forward;
-                backend.rope_tail(&mut index.queries, g.index_dim, rotation, forward, runs);
-            }
-            _ => backend.matmul(&mut act.queries, &act.q_low_normed, &w.attn_q_b),
+        let mut outs = SmallVec::<[_; 2]>::new();
+        outs.push((&mut act.queries, &w.attn_q_b));
+        if let (Some(indexer), Some(index)) = (&w.indexer, &mut act.index)
+            && runs.iter().any(|run| self.chooses(*run))
+        {
+            outs.push((&mut index.queries, &indexer.attn_q_b));
         }
-        backend.rms_norm_heads(&mut act.queries, g.head_dim, g.norm_eps);
-        for x in [&mut act.queries, &mut act.kv_normed] {
-            backend.rope_tail(x, g.head_dim, self.rotation, Direction::Forward, runs);
-        }
+        let (normed, gain) = (&mut act.q_low_normed, &w.attn_q_a_norm);
+        backend.norm_matmuls(&mut outs, normed, &act.q_low, gain, g.norm_eps);
     }
 
     /// The products of the sublayer's input, in one call so that a backend reads it once.
@@ -184,103 +192,118 @@ impl<B: Backend> Site<'_, B> {
         backend.matmuls(outs, x);
     }
 
-    /// Stores the KV of one run, then attends with its queries.
+    /// Stores the KV of a batch, whose runs belong to these timelines.
     ///
-    /// Rows that close inside the run are stored before its queries read: the token that closes a
-    /// row sees it (d.1). Compressed rows of the first `n_stored` tokens are stored already.
-    pub(crate) fn attend(
+    /// Rows that close inside a run are stored before its queries read: the token that closes a
+    /// row sees it (d.1).
+    pub(crate) fn store(
         &self,
         backend: &mut B,
         act: &mut AttentionActivations<B>,
-        kv: &mut LayerKv<B>,
-        run: Run,
-        n_stored: usize,
+        timelines: &mut [Timeline<'_, B>],
+        runs: &[Run],
     ) {
         let (w, g) = (self.weights, self.geometry);
-        backend.store_kv(&mut kv.window, &act.kv_normed, run);
+        let any_chooses = runs.iter().any(|run| self.chooses(*run));
         let compressor =
             if self.ratio() == OVERLAP_RATIO { &act.overlapping } else { &act.disjoint };
-        if let (Some(weights), Some(act), Some(kv)) =
-            (&w.compressor, compressor, &mut kv.compressed)
-        {
-            self.compress(backend, weights, act, kv, run, n_stored);
-        }
-        let mut selection = None;
-        if let (Some(indexer), Some(index), Some(kv)) = (&w.indexer, &mut act.index, &mut kv.index)
-        {
-            self.select(backend, indexer, index, kv, run, n_stored);
-            selection = Some(&index.selection);
-        }
-        let attended = Attended {
-            window: &kv.window,
-            compressed: kv.compressed.as_ref().map(|compressed| Compressed {
-                rows: &compressed.rows,
-                ratio: self.ratio(),
-                selection,
+        let compressor = w.compressor.as_ref().zip(compressor.as_ref());
+        let index = w.indexer.as_ref().zip(act.index.as_mut());
+        let mut inputs = KvInputs {
+            kv: &act.kv,
+            normed: &mut act.kv_normed,
+            gain: &w.attn_kv_a_norm,
+            norm_eps: g.norm_eps,
+            head_dim: g.head_dim,
+            rotation: self.rotation,
+            compressor: compressor.map(|(weights, act)| compressor_inputs(weights, act)),
+            index: index.map(|(weights, act)| IndexInputs {
+                compressor: compressor_inputs(&weights.compressor, &act.compressor),
+                queries: any_chooses.then_some(&mut act.queries),
+                index_dim: g.index_dim,
             }),
-            sinks: &w.attn_sinks,
         };
-        let params = AttendParams { n_heads: g.n_heads, window: g.window };
-        backend.attend(&mut act.heads, &act.queries, &attended, &params, run);
+        let places = timelines.iter_mut().map(|Timeline { kv, n_stored }| KvPlace {
+            window: &mut kv.window,
+            compressed: kv.compressed.as_mut().map(|kv| self.place(kv, *n_stored)),
+            index: kv.index.as_mut().map(|kv| self.place(kv, *n_stored)),
+        });
+        let mut places: PerRun<KvPlace<'_, B>> = places.collect();
+        backend.store_all(&mut inputs, &mut places, runs);
     }
 
-    fn compress(
-        &self,
-        backend: &mut B,
-        weights: &Compressor<B::Weight>,
-        act: &CompressorActivations<B>,
-        kv: &mut CompressedKv<B>,
-        run: Run,
-        n_stored: usize,
-    ) {
+    fn place<'a>(&self, kv: &'a mut CompressedKv<B>, n_stored: usize) -> CompressedPlace<'a, B> {
         let params = CompressParams {
             ratio: self.ratio(),
             overlap: self.ratio() == OVERLAP_RATIO,
             norm_eps: self.geometry.norm_eps,
             n_stored_rows: n_stored / self.ratio(),
         };
-        backend.compress(
-            &mut kv.rows,
-            &mut kv.state,
-            &act.values,
-            &act.scores,
-            &weights.ape,
-            &weights.norm,
-            self.rotation,
-            &params,
-            run,
-        );
+        CompressedPlace { rows: &mut kv.rows, state: &mut kv.state, params }
     }
 
-    fn select(
+    /// Attends with the queries of a batch to what its timelines have stored.
+    pub(crate) fn attend(
         &self,
         backend: &mut B,
-        indexer: &Indexer<B::Weight>,
-        act: &mut IndexActivations<B>,
-        kv: &mut CompressedKv<B>,
-        run: Run,
-        n_stored: usize,
+        act: &mut AttentionActivations<B>,
+        timelines: &[Timeline<'_, B>],
+        runs: &[Run],
     ) {
         let g = self.geometry;
-        self.compress(backend, &indexer.compressor, &act.compressor, kv, run, n_stored);
-        let params =
-            IndexParams { n_heads: g.n_index_heads, ratio: self.ratio(), top_k: g.index_top_k };
-        let (queries, head_weights) = (&act.queries, &act.head_weights);
-        backend.index_select(&mut act.selection, queries, head_weights, &kv.rows, &params, run);
+        for (run, Timeline { kv, .. }) in runs.iter().zip(timelines) {
+            if let (true, Some(index), Some(kv)) = (self.chooses(*run), &mut act.index, &kv.index) {
+                let params = IndexParams {
+                    n_heads: g.n_index_heads,
+                    ratio: self.ratio(),
+                    top_k: g.index_top_k,
+                };
+                let (queries, weights) = (&index.queries, &index.head_weights);
+                let (selection, keys) = (&mut index.selection, &kv.rows);
+                backend.index_select(selection, queries, weights, keys, &params, *run);
+            }
+        }
+        let selection = act.index.as_ref().map(|index| &index.selection);
+        let attended = runs.iter().zip(timelines).map(|(run, Timeline { kv, .. })| {
+            let compressed = kv.compressed.as_ref().map(|compressed| Compressed {
+                rows: &compressed.rows,
+                ratio: self.ratio(),
+                selection: selection.filter(|_| self.chooses(*run)),
+            });
+            let sinks = &self.weights.attn_sinks;
+            Attended { window: &kv.window, compressed, sinks }
+        });
+        let attended: PerRun<Attended<'_, B>> = attended.collect();
+        let params = RawAttendParams {
+            attend: AttendParams { n_heads: g.n_heads, window: g.window },
+            head_dim: g.head_dim,
+            norm_eps: g.norm_eps,
+        };
+        let (out, queries) = (&mut act.heads, &mut act.queries);
+        backend.attend_raw(out, queries, &attended, self.rotation, &params, runs);
     }
 
-    /// Undoes the rotation that values carry, then projects the heads to `y` (`[n, hidden_size]`).
+    /// Projects the heads to `y` (`[n, hidden_size]`).
     pub(crate) fn output(
         &self,
         backend: &mut B,
         y: &mut B::Tensor,
         act: &mut AttentionActivations<B>,
-        runs: &[Run],
     ) {
         let (w, g) = (self.weights, self.geometry);
-        let inverse = Direction::Inverse;
-        backend.rope_tail(&mut act.heads, g.head_dim, self.rotation, inverse, runs);
         backend.grouped_matmul(&mut act.low, &act.heads, &w.attn_output_a, g.n_output_groups);
         backend.matmul(y, &act.low, &w.attn_output_b);
+    }
+}
+
+fn compressor_inputs<'a, B: Backend>(
+    weights: &'a Compressor<B::Weight>,
+    act: &'a CompressorActivations<B>,
+) -> CompressorInputs<'a, B> {
+    CompressorInputs {
+        values: &act.values,
+        scores: &act.scores,
+        ape: &weights.ape,
+        gain: &weights.norm,
     }
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use backend::{Backend, HcSite, KernelTime, KvRounding, Rotation, Run};
 use gguf::MappedFile;
 
-use crate::attention::{self, AttentionActivations};
+use crate::attention::{self, AttentionActivations, PerRun, Timeline};
 use crate::error::{Error, Result};
 use crate::feed_forward::{self, FeedForwardActivations};
 use crate::fill;
@@ -560,12 +560,15 @@ impl<B: Backend> Model<B> {
         let rotation = self.rotations.of_layer(self.geometry.compress_ratios[layer]);
         let site = attention::Site { geometry: &self.geometry, weights, rotation, layer };
         site.project(backend, &mut act.attention, &act.normed, runs);
-        for (extend, run) in batch.iter().zip(runs) {
-            let slot = self.slots[extend.slot.0].as_mut().expect(OPEN);
-            let n_stored = slot.timeline.n_stored();
-            site.attend(backend, &mut act.attention, &mut slot.layers[layer], *run, n_stored);
-        }
-        site.output(backend, &mut act.y, &mut act.attention, runs);
+        let mut slots: PerRun<_> = self.slots.iter_mut().map(Option::as_mut).collect();
+        let timelines = batch.iter().map(|extend| {
+            let slot = slots[extend.slot.0].take().expect(OPEN);
+            Timeline { kv: &mut slot.layers[layer], n_stored: slot.timeline.n_stored() }
+        });
+        let mut timelines: PerRun<Timeline<'_, B>> = timelines.collect();
+        site.store(backend, &mut act.attention, &mut timelines, runs);
+        site.attend(backend, &mut act.attention, &timelines, runs);
+        site.output(backend, &mut act.y, &mut act.attention);
     }
 
     fn feed_forward_sublayer(&mut self, layer: usize) {

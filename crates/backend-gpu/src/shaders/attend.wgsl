@@ -44,6 +44,19 @@ const CHANNELS: u32 = (WIDTH + TEAM - 1u) / TEAM;
 // [SUMS, WIDTH]
 var<workgroup> tile: array<f32, SUMS * WIDTH>;
 
+fn put_four(i: u32, four: vec4<f32>) {
+    for (var j = 0u; j < 4u; j++) {
+        tile[i + j] = four[j];
+    }
+}
+
+// Two channels in f16.
+fn put_two(i: u32, two: u32) {
+    let pair = unpack2x16float(two);
+    tile[i] = pair.x;
+    tile[i + 1u] = pair.y;
+}
+
 fn row_word(compressed: bool, i: u32) -> u32 {
     if compressed {
         return compressed_rows[i];

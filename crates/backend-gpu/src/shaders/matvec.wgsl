@@ -23,6 +23,8 @@ struct Parameters {
     n_rows_f: u32,
     n_rows_g: u32,
     n_rows_h: u32,
+    // Of the norm of the activations, where they are normed.
+    norm_eps: f32,
 }
 var<immediate> p: Parameters;
 
@@ -37,6 +39,7 @@ fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
+    activations_begin(thread);
     let b = n_blocks(p.n_rows_a);
     let c = b + n_blocks(p.n_rows_b);
     let d = c + n_blocks(p.n_rows_c);

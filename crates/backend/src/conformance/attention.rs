@@ -7,13 +7,14 @@
 
 use std::error::Error;
 
+use super::cases::Rope;
 use super::check::{Arrangement, Case, Outcome, Output, by_batch};
 use super::inputs::{Random, packed, plain};
 use super::limits;
 use super::tensors::{Place, collect, input, output, runs};
 use crate::kv_row::{KvLayout, KvRounding};
 use crate::ops::{Attended, Backend, Compressed};
-use crate::params::{AttendParams, IndexParams, Run};
+use crate::params::{AttendParams, IndexParams, RawAttendParams, Run};
 
 /// Heads of the attention that shows a selection.
 const PROBE_HEADS: usize = 2;
@@ -117,6 +118,8 @@ pub(super) struct Attend {
     pub(super) n_tokens: usize,
     pub(super) compressed: CompressedRows,
     pub(super) scores: Scores,
+    /// Queries are normed and rotated on the way, and the result is rotated back: `attend_raw`.
+    pub(super) raw: Option<Rope>,
 }
 
 impl Attend {
@@ -157,7 +160,7 @@ impl Attend {
         &self,
         backend: &mut B,
         random: &mut Random,
-        runs: &[Run],
+        (runs, place): (&[Run], Place),
         (ratio, top_k): (usize, usize),
     ) -> Result<B::Selection, Box<dyn Error>> {
         const DIM: usize = 32;
@@ -177,10 +180,10 @@ impl Attend {
         let n: usize = runs.iter().map(|run| run.n_rows).sum();
         let all: Vec<usize> = (0..n).collect();
         let queries = vec![one.repeat(params.n_heads); n];
-        let queries = input(backend, &queries, &all, Place::Between)?;
+        let queries = input(backend, &queries, &all, place)?;
         let head_weights = vec![vec![1.0; params.n_heads]; n];
-        let head_weights = input(backend, &head_weights, &all, Place::Between)?;
-        let mut selection = backend.selection(Place::Between.lead() + n, top_k)?;
+        let head_weights = input(backend, &head_weights, &all, place)?;
+        let mut selection = backend.selection(place.lead() + n, top_k)?;
         for run in runs {
             backend.index_select(&mut selection, &queries, &head_weights, &key_rows, &params, *run);
         }
@@ -190,7 +193,7 @@ impl Attend {
 
 impl Case for Attend {
     fn op(&self) -> &'static str {
-        "attend"
+        if self.raw.is_some() { "attend_raw" } else { "attend" }
     }
 
     fn n_rows(&self) -> usize {
@@ -219,26 +222,40 @@ impl Case for Attend {
 
         let positions: Vec<usize> = (0..self.n_tokens).map(|i| self.first_position + i).collect();
         let params = AttendParams { n_heads: self.n_heads, window: self.window };
+        // Norms and rotations take all rows in use.
+        let place = if self.raw.is_some() { Place::Whole } else { Place::Between };
         by_batch(arrangement, |batch| {
-            let runs = runs(batch, &positions, Place::Between);
+            let runs = runs(batch, &positions, place);
             let selection = match top_k {
                 Some(top_k) => {
-                    Some(self.select(backend, &mut Random::new(14), &runs, (ratio, top_k))?)
+                    let random = &mut Random::new(14);
+                    Some(self.select(backend, random, (&runs, place), (ratio, top_k))?)
                 }
                 None => None,
             };
-            let compressed = (self.compressed != CompressedRows::None).then_some(Compressed {
-                rows: &rows,
-                ratio,
-                selection: selection.as_ref(),
-            });
-            let attended = Attended { window: &window, compressed, sinks: &sinks };
-            let queries = input(backend, &queries, batch, Place::Between)?;
-            let mut out = output(backend, batch.len(), width, Place::Between)?;
-            for run in &runs {
-                backend.attend(&mut out, &queries, &attended, &params, *run);
+            let attended = || Attended {
+                window: &window,
+                compressed: (self.compressed != CompressedRows::None).then_some(Compressed {
+                    rows: &rows,
+                    ratio,
+                    selection: selection.as_ref(),
+                }),
+                sinks: &sinks,
+            };
+            let mut queries = input(backend, &queries, batch, place)?;
+            let mut out = output(backend, batch.len(), width, place)?;
+            if let Some(rope) = self.raw {
+                let attended: Vec<_> = runs.iter().map(|_| attended()).collect();
+                let (head_dim, norm_eps) = (self.layout.width, 1e-6);
+                let params = RawAttendParams { attend: params, head_dim, norm_eps };
+                let rotation = rope.rotation();
+                backend.attend_raw(&mut out, &mut queries, &attended, &rotation, &params, &runs);
+            } else {
+                for run in &runs {
+                    backend.attend(&mut out, &queries, &attended(), &params, *run);
+                }
             }
-            let out = collect(backend, &mut out, batch.len(), width, Place::Between)?;
+            let out = collect(backend, &mut out, batch.len(), width, place)?;
             let large_scores = !matches!(self.scores, Scores::Usual | Scores::Equal);
             Ok(vec![Output::floats("heads", out, limits::attention(large_scores))])
         })

@@ -14,8 +14,8 @@ use super::attention::{Attend, CompressedRows, Scores};
 use super::experts::{AllExperts, Choice, Experts, Route};
 use super::hyper_connection::{HyperConnection, Op};
 use super::inputs::Activations::{Normal, Spiked, Zero};
-use super::kv::{Compress, IndexKeys, IndexSelect, RawRows, StoreKv};
-use super::linear::{Embed, GroupedMatmul, Matmul};
+use super::kv::{Compress, IndexKeys, IndexSelect, RawRows, StoreAll, StoreKv};
+use super::linear::{Embed, GroupedMatmul, Matmul, NormMatmuls};
 use super::memory::{KvExchange, Rows};
 use super::norm::{RmsNorm, RopeTail};
 use crate::kv_row::{KvLayout, KvRounding};
@@ -123,6 +123,16 @@ pub(super) fn matmul() -> Vec<Matmul> {
         n_tokens: 2,
         activations: Normal(1.0),
     });
+    // Whole tiles, and tiles that end inside.
+    for (kind, rows, n_tokens) in [(Q8_0, 128, 128), (F16, 160, 150)] {
+        cases.push(Matmul {
+            kinds: vec![kind],
+            rows,
+            columns: 256,
+            n_tokens,
+            activations: Normal(1.0),
+        });
+    }
     cases
 }
 
@@ -141,6 +151,23 @@ pub(super) fn matmuls() -> Vec<Matmul> {
         activations: Normal(1.0),
     })
     .into()
+}
+
+pub(super) fn norm_matmuls() -> Vec<NormMatmuls> {
+    let case = |kinds: &[TensorType], rows, columns, n_tokens, activations| {
+        NormMatmuls(Matmul { kinds: kinds.to_vec(), rows, columns, n_tokens, activations })
+    };
+    vec![
+        case(&[Q8_0], 70, 1024, 1, Normal(1.0)),
+        case(&[Q8_0, Q8_0], 64, 1024, 1, Normal(1e-3)),
+        case(&[Q8_0, Q8_0], 5, 192, 1, Normal(1e4)),
+        case(&[Q8_0, Q8_0], 131, 1024, 5, Normal(1.0)),
+        case(&[Q8_0, Q8_0], 131, 1024, 19, Normal(1.0)),
+        case(&[F16, Q8_0], 33, 512, 1, Normal(1.0)),
+        case(&[F32], 17, 62, 2, Normal(1.0)),
+        case(&[Q4K], 17, 512, 1, Normal(1.0)),
+        case(&[Q8_0], 17, 1024, 1, Zero),
+    ]
 }
 
 pub(super) fn grouped_matmul() -> Vec<GroupedMatmul> {
@@ -301,6 +328,28 @@ pub(super) fn compress() -> Vec<Compress> {
     cases
 }
 
+pub(super) fn store_all() -> Vec<StoreAll> {
+    let mut cases = Vec::new();
+    for geometry in [NANO, FLASH] {
+        for rounding in ROUNDINGS {
+            let case = |ratio, first_position, n_tokens, n_index_heads| StoreAll {
+                row: attention_layout(geometry, rounding),
+                key: index_layout(geometry, rounding),
+                rope: Rope { rope_dim: geometry.1, extended: true },
+                ratio,
+                first_position,
+                n_tokens,
+                n_index_heads,
+            };
+            cases.push(case(None, 126, 5, None));
+            cases.push(case(Some(4), 0, 13, Some(3)));
+            cases.push(case(Some(4), 65_531, 9, Some(8)));
+            cases.push(case(Some(128), 120, 11, None));
+        }
+    }
+    cases
+}
+
 pub(super) fn index_select() -> Vec<IndexSelect> {
     let mut cases = Vec::new();
     for (geometry, n_heads) in [(NANO, 2), (FLASH, 8)] {
@@ -348,6 +397,7 @@ pub(super) fn attend() -> Vec<Attend> {
                     n_tokens,
                     compressed,
                     scores,
+                    raw: None,
                 };
             let none = CompressedRows::None;
             let visible = |ratio| CompressedRows::Visible { ratio };
@@ -384,6 +434,7 @@ pub(super) fn attend() -> Vec<Attend> {
         n_tokens,
         compressed,
         scores,
+        raw: None,
     };
     let selected = |top_k| CompressedRows::Selected { ratio: 4, top_k };
     cases.push(many((128, 161), (FAR - 20, 33), CompressedRows::None, Scores::Usual));
@@ -403,7 +454,42 @@ pub(super) fn attend() -> Vec<Attend> {
         n_tokens: 1,
         compressed: CompressedRows::Selected { ratio: 4, top_k: 64 },
         scores: Scores::Usual,
+        raw: None,
     });
+    cases
+}
+
+/// Few tokens and more, shares of any number of rows, and scores of the ends; the length of a query
+/// is its norm's affair.
+pub(super) fn attend_raw() -> Vec<Attend> {
+    let mut cases = Vec::new();
+    for (geometry, n_heads) in [(NANO, 4), (FLASH, 11)] {
+        for rounding in ROUNDINGS {
+            let layout = attention_layout(geometry, rounding);
+            let case = |(first_position, n_tokens), compressed, scores| Attend {
+                layout,
+                n_heads,
+                window: 128,
+                capacity: 161,
+                first_position,
+                n_tokens,
+                compressed,
+                scores,
+                raw: Some(Rope { rope_dim: geometry.1, extended: true }),
+            };
+            let selected = CompressedRows::Selected { ratio: 4, top_k: 512 };
+            let visible = |ratio| CompressedRows::Visible { ratio };
+            cases.push(case((0, 1), CompressedRows::None, Scores::Usual));
+            cases.push(case((20, 9), CompressedRows::None, Scores::Usual));
+            cases.push(case((FAR, 1), CompressedRows::None, Scores::Usual));
+            cases.push(case((613, 3), visible(4), Scores::Usual));
+            cases.push(case((40_007, 2), visible(128), Scores::Usual));
+            cases.push(case((2_090, 2), selected, Scores::Usual));
+            for scores in [Scores::VeryNegative, Scores::DominantSinks, Scores::Equal] {
+                cases.push(case((300, 2), visible(4), scores));
+            }
+        }
+    }
     cases
 }
 

@@ -1,5 +1,8 @@
 //! Driving what makes KV: raw rows, compressed rows, and the indexer's choice.
 
+use std::error::Error;
+use std::ops::Range;
+
 use gguf::TensorType;
 
 use super::attention::selected_rows;
@@ -7,10 +10,12 @@ use super::cases::Rope;
 use super::check::{Arrangement, Case, Outcome, Output, by_batch, ordered_rows};
 use super::inputs::{Random, encoded, packed, plain};
 use super::limits;
-use super::tensors::{Place, input, runs};
+use super::tensors::{Place, collect, input, output, runs};
 use crate::kv_row::{KvLayout, KvRounding};
-use crate::ops::{Backend, CompressorState};
-use crate::params::{CompressParams, IndexParams};
+use crate::ops::{
+    Backend, CompressedPlace, CompressorInputs, CompressorState, IndexInputs, KvInputs, KvPlace,
+};
+use crate::params::{CompressParams, IndexParams, Run};
 
 /// What raw rows look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +76,8 @@ fn read_rows<B: Backend>(
     backend: &mut B,
     rows: &B::KvRows,
     layout: &KvLayout,
-    range: std::ops::Range<usize>,
-) -> Result<Vec<Vec<u8>>, Box<dyn std::error::Error>> {
+    range: Range<usize>,
+) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let mut bytes = vec![0; range.len() * layout.row_bytes()];
     backend.read_kv_rows(rows, range, &mut bytes)?;
     Ok(bytes.chunks_exact(layout.row_bytes()).map(<[u8]>::to_vec).collect())
@@ -129,9 +134,9 @@ impl Compress {
         &self,
         backend: &mut B,
         random: &mut Random,
-    ) -> Result<CompressorState<B::Tensor>, Box<dyn std::error::Error>> {
+    ) -> Result<CompressorState<B::Tensor>, Box<dyn Error>> {
         let width = self.width();
-        let mut slots = |backend: &mut B| -> Result<B::Tensor, Box<dyn std::error::Error>> {
+        let mut slots = |backend: &mut B| -> Result<B::Tensor, Box<dyn Error>> {
             let mut x = backend.zeros(self.n_slots, width)?;
             backend.write(&mut x, 0, &random.normals(self.n_slots * width, 1.0));
             Ok(x)
@@ -206,7 +211,7 @@ impl Case for Compress {
                 Output::floats("rows", rows.iter().map(floats).collect(), limit)
             }
         };
-        let mut slots = |x: &B::Tensor| -> Result<Vec<Vec<f32>>, Box<dyn std::error::Error>> {
+        let mut slots = |x: &B::Tensor| -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
             let mut values = vec![0.0; self.n_slots * width];
             backend.read(x, 0, &mut values)?;
             Ok(values.chunks_exact(width).map(<[f32]>::to_vec).collect())
@@ -217,6 +222,214 @@ impl Case for Compress {
             Output::floats("state scores", slots(&state.scores)?, limits::COPY),
         ])
     }
+}
+
+/// `store_all` of a timeline from `first_position` on: what all its parts leave.
+#[derive(Debug)]
+pub(super) struct StoreAll {
+    pub(super) row: KvLayout,
+    pub(super) key: KvLayout,
+    pub(super) rope: Rope,
+    /// Windows overlap if it is 4; `None` does not compress.
+    pub(super) ratio: Option<usize>,
+    pub(super) first_position: usize,
+    pub(super) n_tokens: usize,
+    /// With an indexer.
+    pub(super) n_index_heads: Option<usize>,
+}
+
+/// Rows of the ring of raw rows.
+const STORE_ALL_RING: usize = 24;
+
+/// Projections, weights, rows and state of one compressor.
+struct CompressorParts<B: Backend> {
+    layout: KvLayout,
+    width: usize,
+    values: Vec<Vec<f32>>,
+    scores: Vec<Vec<f32>>,
+    ape: B::Weight,
+    gain: B::Weight,
+    rows: B::KvRows,
+    /// Rows that are looked at afterwards.
+    seen: Range<usize>,
+    state: CompressorState<B::Tensor>,
+    n_slots: usize,
+    params: CompressParams,
+}
+
+impl<B: Backend> CompressorParts<B> {
+    fn new(
+        backend: &mut B,
+        case: &StoreAll,
+        layout: KvLayout,
+        ratio: usize,
+        seed: u64,
+    ) -> Result<Self, Box<dyn Error>> {
+        let random = &mut Random::new(seed);
+        let overlap = ratio == 4;
+        let width = layout.width * (1 + usize::from(overlap));
+        let n_slots = 2 * ratio;
+        let ape = random.normals(width * ratio, 1.0);
+        let gain = random.normals(layout.width, 1.0);
+        let mut slots = |backend: &mut B| -> Result<B::Tensor, Box<dyn Error>> {
+            let mut x = backend.zeros(n_slots, width)?;
+            backend.write(&mut x, 0, &random.normals(n_slots * width, 1.0));
+            Ok(x)
+        };
+        let state = CompressorState { values: slots(backend)?, scores: slots(backend)? };
+        let capacity = (case.first_position + case.n_tokens) / ratio + 1;
+        let seen = (case.first_position / ratio).saturating_sub(1)..capacity;
+        let mut rows = backend.kv_rows(layout, capacity)?;
+        backend.write_kv_rows(&mut rows, seen.start, &stale_bytes(random, &layout, seen.len()));
+        Ok(Self {
+            layout,
+            width,
+            values: random.rows(case.n_tokens, width, 1.0),
+            scores: random.rows(case.n_tokens, width, 2.0),
+            ape: backend.bind(&encoded(TensorType::F16, &[width, ratio], &ape))?,
+            gain: backend.bind(&plain(&[layout.width], &gain))?,
+            rows,
+            seen,
+            state,
+            n_slots,
+            params: CompressParams { ratio, overlap, norm_eps: 1e-6, n_stored_rows: 0 },
+        })
+    }
+
+    /// Values and scores of a batch.
+    fn inputs(&self, backend: &mut B, batch: &[usize]) -> Result<[B::Tensor; 2], Box<dyn Error>> {
+        let mut part = |rows| input(backend, rows, batch, Place::Whole);
+        Ok([part(&self.values)?, part(&self.scores)?])
+    }
+
+    fn outputs(
+        &self,
+        backend: &mut B,
+        [rows, values, scores]: [&'static str; 3],
+    ) -> Result<Vec<Output>, Box<dyn Error>> {
+        let mut slots = |x: &B::Tensor| -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
+            let mut values = vec![0.0; self.n_slots * self.width];
+            backend.read(x, 0, &mut values)?;
+            Ok(values.chunks_exact(self.width).map(<[f32]>::to_vec).collect())
+        };
+        let values = Output::floats(values, slots(&self.state.values)?, limits::COPY);
+        let scores = Output::floats(scores, slots(&self.state.scores)?, limits::COPY);
+        let found = read_rows(backend, &self.rows, &self.layout, self.seen.clone())?;
+        Ok(vec![made_rows(rows, &self.layout, found), values, scores])
+    }
+}
+
+/// Stored rows of which the last bits of the unrounded values are open.
+fn made_rows(name: &'static str, layout: &KvLayout, rows: Vec<Vec<u8>>) -> Output {
+    match layout.rounding {
+        KvRounding::Applied => Output::bytes(name, rows, limits::rounded(*layout)),
+        KvRounding::Off => {
+            let floats = |bytes: &Vec<u8>| {
+                let mut row = vec![0.0; layout.width];
+                layout.unpack(bytes, &mut row);
+                row
+            };
+            Output::floats(name, rows.iter().map(floats).collect(), limits::pooled())
+        }
+    }
+}
+
+impl Case for StoreAll {
+    fn op(&self) -> &'static str {
+        "store_all"
+    }
+
+    fn n_rows(&self) -> usize {
+        self.n_tokens
+    }
+
+    fn arrangements(&self) -> Vec<Arrangement> {
+        ordered_rows(self.n_tokens)
+    }
+
+    fn run<B: Backend>(&self, backend: &mut B, arrangement: &Arrangement) -> Outcome {
+        let random = &mut Random::new(16);
+        let head_dim = self.row.width;
+        let kv = random.rows(self.n_tokens, head_dim, 1.0);
+        let gain = backend.bind(&plain(&[head_dim], &random.normals(head_dim, 1.0)))?;
+        let rotation = self.rope.rotation();
+        let query_width = self.n_index_heads.unwrap_or(0) * self.key.width;
+        let queries = random.rows(self.n_tokens, query_width.max(1), 1.0);
+        let mut window = backend.kv_rows(self.row, STORE_ALL_RING)?;
+        backend.write_kv_rows(&mut window, 0, &stale_bytes(random, &self.row, STORE_ALL_RING));
+        let compressor =
+            self.ratio.map(|ratio| CompressorParts::new(backend, self, self.row, ratio, 17));
+        let mut compressor = compressor.transpose()?;
+        let index = self.ratio.filter(|_| self.n_index_heads.is_some());
+        let index = index.map(|ratio| CompressorParts::new(backend, self, self.key, ratio, 18));
+        let mut index = index.transpose()?;
+        let mut rotated = vec![Vec::new(); self.n_tokens];
+
+        for batch in arrangement {
+            let x = input(backend, &kv, batch, Place::Whole)?;
+            let mut normed = output(backend, batch.len(), head_dim, Place::Whole)?;
+            let mut queries = input(backend, &queries, batch, Place::Whole)?;
+            let parts =
+                compressor.as_ref().map(|parts| parts.inputs(backend, batch)).transpose()?;
+            let index_parts =
+                index.as_ref().map(|parts| parts.inputs(backend, batch)).transpose()?;
+            let first_position = self.first_position + batch[0];
+            let run = Run { first_row: 0, n_rows: batch.len(), first_position };
+            let (compressed_inputs, compressed) = split(compressor.as_mut(), parts.as_ref());
+            let (index_inputs, index_place) = split(index.as_mut(), index_parts.as_ref());
+            let mut inputs = KvInputs {
+                kv: &x,
+                normed: &mut normed,
+                gain: &gain,
+                norm_eps: 1e-6,
+                head_dim,
+                rotation: &rotation,
+                compressor: compressed_inputs,
+                index: index_inputs.map(|compressor| IndexInputs {
+                    compressor,
+                    queries: Some(&mut queries),
+                    index_dim: self.key.width,
+                }),
+            };
+            let place = KvPlace { window: &mut window, compressed, index: index_place };
+            backend.store_all(&mut inputs, &mut [place], &[run]);
+            if self.n_index_heads.is_some() {
+                let rows = collect(backend, &mut queries, batch.len(), query_width, Place::Whole)?;
+                for (row, index) in rows.into_iter().zip(batch) {
+                    rotated[*index] = row;
+                }
+            }
+        }
+
+        let ring = read_rows(backend, &window, &self.row, 0..STORE_ALL_RING)?;
+        let mut outputs = vec![
+            made_rows("ring", &self.row, ring),
+            Output::floats("index queries", rotated, limits::rotation(1.0)),
+        ];
+        if let Some(parts) = compressor {
+            outputs.extend(parts.outputs(backend, ["rows", "state values", "state scores"])?);
+        }
+        if let Some(parts) = index {
+            let names = ["index rows", "index state values", "index state scores"];
+            outputs.extend(parts.outputs(backend, names)?);
+        }
+        Ok(outputs)
+    }
+}
+
+/// A compressor's inputs, and where its rows go.
+fn split<'a, B: Backend>(
+    parts: Option<&'a mut CompressorParts<B>>,
+    inputs: Option<&'a [B::Tensor; 2]>,
+) -> (Option<CompressorInputs<'a, B>>, Option<CompressedPlace<'a, B>>) {
+    let (Some(parts), Some([values, scores])) = (parts, inputs) else {
+        return (None, None);
+    };
+    let CompressorParts { ape, gain, rows, state, params, .. } = parts;
+    (
+        Some(CompressorInputs { values, scores, ape, gain }),
+        Some(CompressedPlace { rows, state, params: *params }),
+    )
 }
 
 /// What index keys and queries look like.

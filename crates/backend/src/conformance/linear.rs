@@ -3,7 +3,7 @@
 use gguf::TensorType;
 
 use super::check::{Arrangement, Case, Outcome, Output, by_batch};
-use super::inputs::{Activations, Random, weight};
+use super::inputs::{Activations, Random, plain, weight};
 use super::limits;
 use super::tensors::{Place, collect, input, output};
 use crate::ops::Backend;
@@ -138,6 +138,50 @@ impl Case for GroupedMatmul {
             let rows = collect(backend, &mut out, batch.len(), width, Place::Whole)?;
             let limit = limits::product(self.kind, Activations::Normal(1.0), 1.0);
             Ok(vec![Output::floats("product", rows, limit)])
+        })
+    }
+}
+
+/// `norm_matmuls`: products of normed rows.
+#[derive(Debug)]
+pub(super) struct NormMatmuls(pub(super) Matmul);
+
+impl Case for NormMatmuls {
+    fn op(&self) -> &'static str {
+        "norm_matmuls"
+    }
+
+    fn n_rows(&self) -> usize {
+        self.0.n_tokens
+    }
+
+    fn run<B: Backend>(&self, backend: &mut B, arrangement: &Arrangement) -> Outcome {
+        let Matmul { kinds, rows, columns, n_tokens, activations } = &self.0;
+        let random = &mut Random::new(15);
+        let x = activations.rows(random, *n_tokens, *columns);
+        let gain: Vec<f32> = random.normals(*columns, 0.1).iter().map(|g| 1.0 + g).collect();
+        let gain = backend.bind(&plain(&[*columns], &gain))?;
+        let rows = |i: usize| rows + 3 * i;
+        let mut weights = Vec::new();
+        for (i, kind) in kinds.iter().enumerate() {
+            weights.push(backend.bind(&weight(random, *kind, &[*columns, rows(i)], 1.0))?);
+        }
+        by_batch(arrangement, |batch| {
+            let x = input(backend, &x, batch, Place::Whole)?;
+            let mut normed = output(backend, batch.len(), *columns, Place::Whole)?;
+            let mut outs = Vec::new();
+            for i in 0..weights.len() {
+                outs.push(output(backend, batch.len(), rows(i), Place::Whole)?);
+            }
+            let mut products: Vec<_> = outs.iter_mut().zip(&weights).collect();
+            backend.norm_matmuls(&mut products, &mut normed, &x, &gain, 1e-6);
+            let mut results = Vec::new();
+            for (i, (out, kind)) in outs.iter_mut().zip(kinds).enumerate() {
+                let found = collect(backend, out, batch.len(), rows(i), Place::Whole)?;
+                let limit = limits::product(*kind, *activations, 1.0);
+                results.push(Output::floats(PRODUCT_NAMES[i], found, limit));
+            }
+            Ok(results)
         })
     }
 }

@@ -42,15 +42,15 @@ use crate::ops::Backend;
 pub enum Group {
     /// Activations and KV rows, written and read.
     Memory,
-    /// `embed`, `matmul`, `matmuls`, `grouped_matmul`.
+    /// `embed`, `matmul`, `matmuls`, `norm_matmuls`, `grouped_matmul`.
     Linear,
     /// `rms_norm`, `rms_norm_heads`, `rope_tail`.
     Norm,
     /// `hc_mix`, `hc_expand`, `hc_head`, `hc_enter`, `hc_next`.
     HyperConnection,
-    /// `store_kv`, `compress`, `index_select`.
+    /// `store_kv`, `compress`, `store_all`, `index_select`.
     Kv,
-    /// `attend`.
+    /// `attend`, `attend_raw`.
     Attention,
     /// `route`, `routed_experts`, `shared_expert`, `all_experts`.
     Experts,
@@ -79,6 +79,7 @@ impl Group {
                 checker.check_all(&cases::embed());
                 checker.check_all(&cases::matmul());
                 checker.check_all(&cases::matmuls());
+                checker.check_all(&cases::norm_matmuls());
                 checker.check_all(&cases::grouped_matmul());
             }
             Self::Norm => {
@@ -89,9 +90,13 @@ impl Group {
             Self::Kv => {
                 checker.check_all(&cases::store_kv());
                 checker.check_all(&cases::compress());
+                checker.check_all(&cases::store_all());
                 checker.check_all(&cases::index_select());
             }
-            Self::Attention => checker.check_all(&cases::attend()),
+            Self::Attention => {
+                checker.check_all(&cases::attend());
+                checker.check_all(&cases::attend_raw());
+            }
             Self::Experts => {
                 checker.check_all(&cases::route());
                 checker.check_all(&cases::routed_experts());

@@ -16,7 +16,7 @@ fn e4m3_value(code: u32) -> f32 {
     return select(magnitude, -magnitude, (code & 0x80u) != 0u);
 }
 
-// Puts the channels of word `i` of a row into the tile from `to` on.
+// Puts the channels of word `i` of a row into the tile from channel `to` on.
 fn load_word(compressed: bool, row: u32, i: u32, to: u32) {
     let first = row * ROW_WORDS;
     let word = row_word(compressed, first + i);
@@ -24,13 +24,14 @@ fn load_word(compressed: bool, row: u32, i: u32, to: u32) {
         let group = i / 16u;
         let scales = row_word(compressed, first + VALUE_WORDS + group / 4u);
         let scale = bitcast<f32>(((scales >> (8u * (group & 3u))) & 255u) << 23u);
-        for (var j = 0u; j < 4u; j++) {
-            tile[to + 4u * i + j] = scale * e4m3_value((word >> (8u * j)) & 255u);
-        }
+        let four = scale * vec4<f32>(
+            e4m3_value(word & 255u),
+            e4m3_value((word >> 8u) & 255u),
+            e4m3_value((word >> 16u) & 255u),
+            e4m3_value(word >> 24u),
+        );
+        put_four(to + 4u * i, four);
     } else {
-        let pair = unpack2x16float(word);
-        let at = to + CODES + 2u * (i - CODE_WORDS);
-        tile[at] = pair.x;
-        tile[at + 1u] = pair.y;
+        put_two(to + CODES + 2u * (i - CODE_WORDS), word);
     }
 }

@@ -1,8 +1,6 @@
 // Packs an attention row: FP8 (E4M3) codes with a scale for 64 channels, then F16.
 //
 // Words of a row: codes, rotated channels, scales.
-@group(0) @binding(0) var<storage, read_write> rows: array<u32>;
-
 // [WIDTH]: the row, filled by the kernel
 var<workgroup> row_values: array<f32, WIDTH>;
 var<workgroup> group_exponents: array<i32, GROUPS + 1u>;

@@ -1,6 +1,4 @@
 // Packs an index row. Words of a row: eight codes each, then scales.
-@group(0) @binding(0) var<storage, read_write> rows: array<u32>;
-
 const CODE_WORDS: u32 = WIDTH / 8u;
 const SCALE_WORDS: u32 = (GROUPS + 3u) / 4u;
 const ROW_WORDS: u32 = CODE_WORDS + SCALE_WORDS;

@@ -1,6 +1,4 @@
 // Keeps a row as it is, a word for each channel: rounding is off.
-@group(0) @binding(0) var<storage, read_write> rows: array<u32>;
-
 // [WIDTH]: the row, filled by the kernel
 var<workgroup> row_values: array<f32, WIDTH>;
 
