@@ -33,7 +33,7 @@ struct type_9 {
 };
 typedef float type_10[1];
 struct type_11 {
-    float inner[256];
+    metal::float4 inner[72];
 };
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 8u;
@@ -46,6 +46,8 @@ constant uint FOURS = 16u;
 constant uint PAIRS = 10u;
 constant type_9 FIRST_OF_PAIR = type_9 {{0u, 0u, 0u, 0u, 1u, 1u, 1u, 2u, 2u, 3u}};
 constant type_9 SECOND_OF_PAIR = type_9 {{0u, 1u, 2u, 3u, 1u, 2u, 3u, 2u, 3u, 3u}};
+constant uint HALF_FOURS = 9u;
+constant uint SLICE_FOURS = 72u;
 
 void team_sums(
     thread type_3& values,
@@ -260,17 +262,6 @@ float expanded(
     return _e65;
 }
 
-metal::float4 four_at(
-    uint i_2,
-    threadgroup type_11& slices
-) {
-    float _e3 = slices.inner[i_2];
-    float _e8 = slices.inner[i_2 + 1u];
-    float _e13 = slices.inner[i_2 + 2u];
-    float _e18 = slices.inner[i_2 + 3u];
-    return metal::float4(_e3, _e8, _e13, _e18);
-}
-
 void add_row(
     uint row,
     uint lane,
@@ -282,7 +273,7 @@ void add_row(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint t_3 = 0u;
-    uint i_3 = {};
+    uint i_2 = {};
     uint stream_1 = lane / 2u;
     uint half_ = lane % 2u;
     uint _e10 = p.hidden_size;
@@ -292,8 +283,8 @@ void add_row(
     bool loop_init_7 = true;
     while(true) {
         if (!loop_init_7) {
-            uint _e57 = t_3;
-            t_3 = _e57 + 1u;
+            uint _e54 = t_3;
+            t_3 = _e54 + 1u;
         }
         loop_init_7 = false;
         uint _e24 = t_3;
@@ -302,28 +293,28 @@ void add_row(
             break;
         }
         {
-            uint _e28 = t_3;
-            uint at = (((4u * _e28) + stream_1) * SLICE) + (32u * half_);
-            i_3 = 0u;
+            uint _e27 = t_3;
+            uint at = (_e27 * SLICE_FOURS) + (lane * HALF_FOURS);
+            i_2 = 0u;
             bool loop_init_8 = true;
             while(true) {
                 if (!loop_init_8) {
-                    uint _e54 = i_3;
-                    i_3 = _e54 + 1u;
+                    uint _e51 = i_2;
+                    i_2 = _e51 + 1u;
                 }
                 loop_init_8 = false;
-                uint _e38 = i_3;
-                if (_e38 < 8u) {
+                uint _e35 = i_2;
+                if (_e35 < 8u) {
                 } else {
                     break;
                 }
                 {
-                    uint _e41 = t_3;
-                    float _e43 = sums_1.inner[_e41];
-                    uint _e44 = i_3;
-                    uint _e47 = i_3;
-                    metal::float4 _e50 = four_at(at + (4u * _e47), slices);
-                    sums_1.inner[_e41] = _e43 + metal::dot(_e21.inner[_e44], _e50);
+                    uint _e38 = t_3;
+                    float _e40 = sums_1.inner[_e38];
+                    uint _e41 = i_2;
+                    uint _e44 = i_2;
+                    metal::float4 _e47 = slices.inner[at + _e44];
+                    sums_1.inner[_e38] = _e40 + metal::dot(_e21.inner[_e41], _e47);
                 }
             }
         }
@@ -338,30 +329,31 @@ void add_pair(
     threadgroup type_11& slices
 ) {
     uint t_4 = 0u;
+    uint mine = ((lane_1 / 4u) * HALF_FOURS) + (2u * (lane_1 % 4u));
     bool loop_init_9 = true;
     while(true) {
         if (!loop_init_9) {
-            uint _e46 = t_4;
-            t_4 = _e46 + 1u;
+            uint _e63 = t_4;
+            t_4 = _e63 + 1u;
         }
         loop_init_9 = false;
-        uint _e5 = t_4;
-        if (_e5 < TOKENS) {
+        uint _e14 = t_4;
+        if (_e14 < TOKENS) {
         } else {
             break;
         }
         {
-            uint _e9 = t_4;
-            uint a_1 = (((4u * _e9) + FIRST_OF_PAIR.inner[pair]) * SLICE) + (8u * lane_1);
-            uint _e20 = t_4;
-            uint b = (((4u * _e20) + SECOND_OF_PAIR.inner[pair]) * SLICE) + (8u * lane_1);
-            uint _e30 = t_4;
-            float _e32 = sums_2.inner[_e30];
-            metal::float4 _e33 = four_at(a_1, slices);
-            metal::float4 _e34 = four_at(b, slices);
-            metal::float4 _e38 = four_at(a_1 + 4u, slices);
-            metal::float4 _e41 = four_at(b + 4u, slices);
-            sums_2.inner[_e30] = _e32 + (metal::dot(_e33, _e34) + metal::dot(_e38, _e41));
+            uint _e17 = t_4;
+            uint a_1 = ((_e17 * SLICE_FOURS) + ((2u * FIRST_OF_PAIR.inner[pair]) * HALF_FOURS)) + mine;
+            uint _e28 = t_4;
+            uint b = ((_e28 * SLICE_FOURS) + ((2u * SECOND_OF_PAIR.inner[pair]) * HALF_FOURS)) + mine;
+            uint _e39 = t_4;
+            float _e41 = sums_2.inner[_e39];
+            metal::float4 _e44 = slices.inner[a_1];
+            metal::float4 _e47 = slices.inner[b];
+            metal::float4 _e53 = slices.inner[a_1 + 1u];
+            metal::float4 _e58 = slices.inner[b + 1u];
+            sums_2.inner[_e39] = _e41 + (metal::dot(_e44, _e47) + metal::dot(_e53, _e58));
         }
     }
     return;
@@ -395,25 +387,26 @@ struct main_Input {
     uint first_channel_1 = workgroup.x * SLICE;
     uint stream_2 = thread_ / SLICE;
     uint channel_1 = first_channel_1 + (thread_ % SLICE);
+    uint my_four = ((thread_ / 32u) * HALF_FOURS) + ((thread_ % 32u) / 4u);
     bool loop_init_10 = true;
     while(true) {
         if (!loop_init_10) {
-            uint _e35 = t;
-            t = _e35 + 1u;
+            uint _e47 = t;
+            t = _e47 + 1u;
         }
         loop_init_10 = false;
-        uint _e16 = t;
-        if (_e16 < TOKENS) {
+        uint _e25 = t;
+        if (_e25 < TOKENS) {
         } else {
             break;
         }
         {
-            uint _e19 = t;
-            uint _e23 = p.n_tokens;
-            uint token_1 = metal::min(first_token + _e19, _e23 - 1u);
             uint _e28 = t;
-            float _e33 = expanded(token_1, stream_2, channel_1, p, streams, y, gates, _buffer_sizes);
-            slices.inner[(_e28 * WORKGROUP) + thread_] = _e33;
+            uint _e32 = p.n_tokens;
+            uint token_1 = metal::min(first_token + _e28, _e32 - 1u);
+            uint _e37 = t;
+            float _e45 = expanded(token_1, stream_2, channel_1, p, streams, y, gates, _buffer_sizes);
+            slices.inner[(_e37 * SLICE_FOURS) + my_four][thread_ % 4u] = _e45;
         }
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_device);
@@ -422,95 +415,95 @@ struct main_Input {
         bool loop_init_11 = true;
         while(true) {
             if (!loop_init_11) {
-                uint _e73 = t_1;
-                t_1 = _e73 + 1u;
+                uint _e88 = t_1;
+                t_1 = _e88 + 1u;
             }
             loop_init_11 = false;
-            uint _e40 = t_1;
-            if (_e40 < TOKENS) {
-                uint _e45 = t_1;
-                uint _e49 = p.n_tokens;
-                local = (first_token + _e45) < _e49;
+            uint _e52 = t_1;
+            if (_e52 < TOKENS) {
+                uint _e57 = t_1;
+                uint _e61 = p.n_tokens;
+                local = (first_token + _e57) < _e61;
             } else {
                 local = false;
             }
-            bool _e52 = local;
-            if (_e52) {
+            bool _e64 = local;
+            if (_e64) {
             } else {
                 break;
             }
             {
-                uint _e53 = t_1;
-                uint _e60 = p.hidden_size;
-                uint at_1 = ((((first_token + _e53) * 4u) + stream_2) * _e60) + channel_1;
-                uint _e66 = t_1;
-                float _e71 = slices.inner[(_e66 * WORKGROUP) + thread_];
-                streams[at_1] = _e71;
+                uint _e65 = t_1;
+                uint _e72 = p.hidden_size;
+                uint at_1 = ((((first_token + _e65) * 4u) + stream_2) * _e72) + channel_1;
+                uint _e78 = t_1;
+                float _e86 = slices.inner[(_e78 * SLICE_FOURS) + my_four][thread_ % 4u];
+                streams[at_1] = _e86;
             }
         }
     }
-    uint _e77 = p.n_rows;
-    uint n_sums = _e77 + PAIRS;
+    uint _e92 = p.n_rows;
+    uint n_sums = _e92 + PAIRS;
     uint lane_2 = thread_ % TEAM;
     bool loop_init_12 = true;
     while(true) {
         if (!loop_init_12) {
-            uint _e139 = first;
-            first = _e139 + 32u;
+            uint _e154 = first;
+            first = _e154 + 32u;
         }
         loop_init_12 = false;
-        uint _e84 = first;
-        if (_e84 < n_sums) {
+        uint _e99 = first;
+        if (_e99 < n_sums) {
         } else {
             break;
         }
         {
-            uint _e86 = first;
-            uint i_4 = _e86 + (thread_ / TEAM);
+            uint _e101 = first;
+            uint i_3 = _e101 + (thread_ / TEAM);
             sums = type_3 {};
-            uint _e94 = p.n_rows;
-            if (i_4 < _e94) {
-                add_row(i_4, lane_2, first_channel_1, sums, weight_values, p, slices, _buffer_sizes);
+            uint _e109 = p.n_rows;
+            if (i_3 < _e109) {
+                add_row(i_3, lane_2, first_channel_1, sums, weight_values, p, slices, _buffer_sizes);
             } else {
-                if (i_4 < n_sums) {
-                    uint _e99 = p.n_rows;
-                    add_pair(i_4 - _e99, lane_2, sums, slices);
+                if (i_3 < n_sums) {
+                    uint _e114 = p.n_rows;
+                    add_pair(i_3 - _e114, lane_2, sums, slices);
                 }
             }
             team_sums(sums, thread_, team_partials);
             if (lane_2 == 0u) {
-                local_1 = i_4 < n_sums;
+                local_1 = i_3 < n_sums;
             } else {
                 local_1 = false;
             }
-            bool _e107 = local_1;
-            if (_e107) {
+            bool _e122 = local_1;
+            if (_e122) {
                 t_2 = 0u;
                 bool loop_init_13 = true;
                 while(true) {
                     if (!loop_init_13) {
-                        uint _e137 = t_2;
-                        t_2 = _e137 + 1u;
+                        uint _e152 = t_2;
+                        t_2 = _e152 + 1u;
                     }
                     loop_init_13 = false;
-                    uint _e110 = t_2;
-                    if (_e110 < TOKENS) {
-                        uint _e115 = t_2;
-                        uint _e119 = p.n_tokens;
-                        local_2 = (first_token + _e115) < _e119;
+                    uint _e125 = t_2;
+                    if (_e125 < TOKENS) {
+                        uint _e130 = t_2;
+                        uint _e134 = p.n_tokens;
+                        local_2 = (first_token + _e130) < _e134;
                     } else {
                         local_2 = false;
                     }
-                    bool _e122 = local_2;
-                    if (_e122) {
+                    bool _e137 = local_2;
+                    if (_e137) {
                     } else {
                         break;
                     }
                     {
-                        uint _e124 = t_2;
-                        uint _e133 = t_2;
-                        float _e135 = sums.inner[_e133];
-                        slice_sums[((((first_token + _e124) * grid.x) + workgroup.x) * n_sums) + i_4] = _e135;
+                        uint _e139 = t_2;
+                        uint _e148 = t_2;
+                        float _e150 = sums.inner[_e148];
+                        slice_sums[((((first_token + _e139) * grid.x) + workgroup.x) * n_sums) + i_3] = _e150;
                     }
                 }
             }

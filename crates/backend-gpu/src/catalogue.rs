@@ -166,6 +166,7 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
 pub(crate) fn with_large_matrices() -> Vec<(&'static str, Kernel)> {
     let attend = |reads| attention_matrices::kernel(&attention_rows(KvRounding::Applied), reads);
     vec![
+        ("index_score_matrices", index::score_matrices_kernel(128)),
         ("attend_matrices_window", attend(Reads::Window)),
         ("attend_matrices_visible", attend(Reads::Visible)),
         ("attend_matrices_selected", attend(Reads::Selected)),

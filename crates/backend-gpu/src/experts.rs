@@ -456,12 +456,13 @@ pub(crate) fn tiled_kernel(format: Format, aligned: bool) -> Kernel {
 
 /// A product of experts on matrix units.
 pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
-    let (constants, [matrices, product]) = tiles.parts(false);
+    let (constants, [matrices, product]) = tiles.parts();
     let parts = vec![
         include_str!("shaders/matmul_experts.wgsl").into(),
         matrices,
         format.part("weight", 3),
         product,
+        include_str!("shaders/matrices/experts.wgsl").into(),
     ];
     Kernel { name: "expert_matrices", constants, parts }
 }

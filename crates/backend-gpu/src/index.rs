@@ -6,6 +6,7 @@ use backend::{IndexParams, Run};
 use crate::buffers::{Buffer, Scratch};
 use crate::encode::{Binding, Context};
 use crate::kv::hadamard_scale;
+use crate::linear::MATVEC_TOKENS;
 use crate::memory::{KvRows, Selection, Tensor};
 use crate::pipelines::{Kernel, Variant};
 use crate::profile::DeviceProfile;
@@ -14,6 +15,12 @@ use crate::profile::DeviceProfile;
 const SCORE_ROWS: usize = 32;
 /// Scores that are kept at once; more tokens are taken in turn.
 const MAX_SCORES: usize = 16 << 20;
+/// Of the kernel on matrix units: heads that it is written for, rows and tokens of a workgroup, and the
+/// workgroup memory that it takes.
+const MATRIX_HEADS: usize = 64;
+const MATRIX_ROWS: usize = 64;
+const MATRIX_TOKENS: usize = 16;
+const MATRIX_WORKGROUP_BYTES: u32 = 36 << 10;
 /// Threads of a workgroup that rounds a query.
 const QUERY_WORKGROUP: u32 = 64;
 
@@ -39,6 +46,27 @@ pub(crate) fn score_kernel(layout: &KvLayout) -> Kernel {
     };
     parts.push(include_str!("shaders/index_score.wgsl").into());
     Kernel { name: "index_score", constants: vec![("WIDTH", layout.width as u32)], parts }
+}
+
+/// The kernel for many tokens on matrix units.
+pub(crate) fn score_matrices_kernel(width: usize) -> Kernel {
+    let constants = vec![("WIDTH", width as u32), ("TOKENS", MATRIX_TOKENS as u32)];
+    let parts = vec![
+        include_str!("shaders/kv/e2m1.wgsl").into(),
+        include_str!("shaders/kv/load_index.wgsl").into(),
+        include_str!("shaders/index_score_matrices.wgsl").into(),
+    ];
+    Kernel { name: "index_score_matrices", constants, parts }
+}
+
+/// Whether that kernel is for this.
+fn suits_matrices(profile: &DeviceProfile, scored: Scored<'_>, n_tokens: usize) -> bool {
+    n_tokens > MATVEC_TOKENS
+        && profile.matrix_size == Some(16)
+        && profile.workgroup_bytes >= MATRIX_WORKGROUP_BYTES
+        && scored.keys.layout.rounding == KvRounding::Applied
+        && scored.params.n_heads == MATRIX_HEADS
+        && scored.keys.layout.width.is_multiple_of(16)
 }
 
 pub(crate) fn top_k_kernel() -> Kernel {
@@ -123,6 +151,28 @@ fn score(context: &mut Context, scores: &Buffer, scored: Scored<'_>, run: Run, n
         }
     };
     let scale = 1.0 / ((width * n_heads) as f64).sqrt();
+    if suits_matrices(&context.device.profile, scored, run.n_rows) {
+        let halves = context.halves(&rounded, (first_query + run.n_rows) * queries.width);
+        let bindings = [
+            Binding::Write(scores),
+            Binding::Read(&halves),
+            Binding::Read(&head_weights.buffer),
+            Binding::Read(&keys.buffer),
+        ];
+        let parameters = [
+            run.first_row as u32,
+            first_query as u32,
+            run.first_position as u32,
+            run.n_rows as u32,
+            params.ratio as u32,
+            n_scores as u32,
+            (scale as f32).to_bits(),
+        ];
+        let rows = n_scores.div_ceil(MATRIX_ROWS) as u32;
+        let grid = [rows, run.n_rows.div_ceil(MATRIX_TOKENS) as u32, 1];
+        context.dispatch(&score_matrices_kernel(width), &bindings, &parameters, grid);
+        return;
+    }
     let bindings = [
         Binding::Write(scores),
         Binding::Read(&rounded),

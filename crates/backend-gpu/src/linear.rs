@@ -216,10 +216,9 @@ impl MatrixTiles {
         (4 * self.side * self.token_subgroups) as usize
     }
 
-    /// Constants and the parts that follow those with the format and with `tile_at`.
-    pub(crate) fn parts(self, in_order: bool) -> (Vec<(&'static str, u32)>, [Part; 2]) {
-        let constants =
-            vec![("TOKEN_SUBGROUPS", self.token_subgroups), ("IN_ORDER", u32::from(in_order))];
+    /// Constants and the parts beside those with the format, with `tile_at`, and with the entry.
+    pub(crate) fn parts(self) -> (Vec<(&'static str, u32)>, [Part; 2]) {
+        let constants = vec![("TOKEN_SUBGROUPS", self.token_subgroups)];
         let matrices = match self.side {
             16 => include_str!("shaders/matrices/side_16.wgsl"),
             _ => include_str!("shaders/matrices/side_8.wgsl"),
@@ -230,12 +229,13 @@ impl MatrixTiles {
 
 /// The product with many tokens on matrix units.
 pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
-    let (constants, [matrices, product]) = tiles.parts(true);
+    let (constants, [matrices, product]) = tiles.parts();
     let parts = vec![
         include_str!("shaders/matmul_dense.wgsl").into(),
         matrices,
         format.part("weight", WEIGHT_BINDING),
         product,
+        include_str!("shaders/matrices/dense.wgsl").into(),
     ];
     Kernel { name: "matmul_matrices", constants, parts }
 }

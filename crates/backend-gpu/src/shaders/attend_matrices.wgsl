@@ -57,25 +57,14 @@ var<workgroup> scores: array<f32, HEADS * ROWS>;
 var<workgroup> weights: array<vec4<f16>, HEADS * WEIGHT_STRIDE>;
 // What sums of a head are multiplied with.
 var<workgroup> factors: array<f32, HEADS>;
-var<workgroup> must_scale: u32;
-var<workgroup> shared_count: u32;
+// Not a plain variable: see matmul_matrices.wgsl.
+var<workgroup> must_scale: atomic<u32>;
 
 fn row_word(compressed: bool, i: u32) -> u32 {
     if compressed {
         return compressed_rows[i];
     }
     return window_rows[i];
-}
-
-// How many compressed rows the token in `row` reads.
-fn count_compressed(row: u32, position: u32) -> u32 {
-    if COMPRESSED == 0u {
-        return 0u;
-    }
-    if SELECTED == 1u {
-        return selection[row * (1u + p.top_k)];
-    }
-    return (position + 1u) / p.ratio;
 }
 
 // Decodes ROWS rows from the `first`-th on of those that a token reads; behind the last one zeros.
@@ -127,11 +116,13 @@ fn main(
     let position = p.first_position + workgroup.y;
     let first_head = workgroup.x * HEADS;
     let n_window = min(position + 1u, p.window);
-    if thread == 0u {
-        shared_count = n_window + count_compressed(row, position);
-    }
-    // Matrices need to be told that all threads go the same way.
-    let n_rows = workgroupUniformLoad(&shared_count);
+    // Here, and not in a function, because loops over matrices need to be seen to be the same for all.
+    let n_compressed = select(
+        select((position + 1u) / p.ratio, selection[row * (1u + p.top_k)], SELECTED == 1u),
+        0u,
+        COMPRESSED == 0u,
+    );
+    let n_rows = n_window + n_compressed;
 
     let subgroup = thread / 32u;
     // Of the scores: sixteen heads and sixteen rows. Of the sums: 64 channels.
@@ -167,7 +158,7 @@ fn main(
         workgroupBarrier();
         load_rows(row, position, n_window, n_rows, first, thread);
         if thread == 0u {
-            must_scale = 0u;
+            atomicStore(&must_scale, 0u);
         }
         workgroupBarrier();
         // Four sums, so that a product does not wait for the one before.
@@ -209,9 +200,10 @@ fn main(
         if first == 0u {
             largest = max(largest, tile_largest);
         } else if tile_largest > largest + SLACK {
-            must_scale = 1u;
+            atomicStore(&must_scale, 1u);
         }
-        if workgroupUniformLoad(&must_scale) == 1u {
+        workgroupBarrier();
+        if atomicLoad(&must_scale) == 1u {
             let before = largest;
             largest = max(largest, tile_largest);
             let kept = exp(before - largest);

@@ -31,8 +31,12 @@ const SECOND_OF_PAIR: array<u32, 10> = array<u32, 10>(0u, 1u, 2u, 3u, 1u, 2u, 3u
 // [n, 4 + 16]: post gates, then the combination (from, to)
 @group(0) @binding(3) var<storage, read> gates: array<f32>;
 
-// [TOKENS, 4, SLICE]
-var<workgroup> slices: array<f32, TOKENS * 4u * SLICE>;
+// [TOKENS, 4 streams, 2 halves]: 32 channels each, and one vector more, so that halves begin in different
+// banks.
+var<workgroup> slices: array<vec4<f32>, TOKENS * SLICE_FOURS>;
+
+const HALF_FOURS: u32 = SLICE / 8u + 1u;
+const SLICE_FOURS: u32 = 8u * HALF_FOURS;
 
 // The channel of one stream, expanded where there is an output.
 fn expanded(token: u32, stream: u32, channel: u32) -> f32 {
@@ -48,10 +52,6 @@ fn expanded(token: u32, stream: u32, channel: u32) -> f32 {
     return sum;
 }
 
-fn four_at(i: u32) -> vec4<f32> {
-    return vec4<f32>(slices[i], slices[i + 1u], slices[i + 2u], slices[i + 3u]);
-}
-
 // Adds a thread's share of the products of the slices with a row: 32 channels of one stream.
 fn add_row(row: u32, lane: u32, first_channel: u32, sums: ptr<function, array<f32, SUMS>>) {
     let stream = lane / 2u;
@@ -59,19 +59,20 @@ fn add_row(row: u32, lane: u32, first_channel: u32, sums: ptr<function, array<f3
     let group = (stream * p.hidden_size + first_channel) / 32u + half;
     let values = weight_group(row * p.n_groups + group);
     for (var t = 0u; t < TOKENS; t++) {
-        let at = (4u * t + stream) * SLICE + 32u * half;
+        let at = t * SLICE_FOURS + lane * HALF_FOURS;
         for (var i = 0u; i < 8u; i++) {
-            (*sums)[t] += dot(values[i], four_at(at + 4u * i));
+            (*sums)[t] += dot(values[i], slices[at + i]);
         }
     }
 }
 
 // Adds a thread's share of the products of two streams: eight channels.
 fn add_pair(pair: u32, lane: u32, sums: ptr<function, array<f32, SUMS>>) {
+    let mine = lane / 4u * HALF_FOURS + 2u * (lane % 4u);
     for (var t = 0u; t < TOKENS; t++) {
-        let a = (4u * t + FIRST_OF_PAIR[pair]) * SLICE + 8u * lane;
-        let b = (4u * t + SECOND_OF_PAIR[pair]) * SLICE + 8u * lane;
-        (*sums)[t] += dot(four_at(a), four_at(b)) + dot(four_at(a + 4u), four_at(b + 4u));
+        let a = t * SLICE_FOURS + 2u * FIRST_OF_PAIR[pair] * HALF_FOURS + mine;
+        let b = t * SLICE_FOURS + 2u * SECOND_OF_PAIR[pair] * HALF_FOURS + mine;
+        (*sums)[t] += dot(slices[a], slices[b]) + dot(slices[a + 1u], slices[b + 1u]);
     }
 }
 
@@ -85,10 +86,11 @@ fn main(
     let first_channel = workgroup.x * SLICE;
     let stream = thread / SLICE;
     let channel = first_channel + thread % SLICE;
+    let my_four = thread / 32u * HALF_FOURS + thread % 32u / 4u;
     for (var t = 0u; t < TOKENS; t++) {
         // Behind the last token, that one again.
         let token = min(first_token + t, p.n_tokens - 1u);
-        slices[t * WORKGROUP + thread] = expanded(token, stream, channel);
+        slices[t * SLICE_FOURS + my_four][thread % 4u] = expanded(token, stream, channel);
     }
     // Every thread has read its channel of all streams before any is written.
     storageBarrier();
@@ -96,7 +98,7 @@ fn main(
     if EXPANDS == 1u {
         for (var t = 0u; t < TOKENS && first_token + t < p.n_tokens; t++) {
             let at = ((first_token + t) * 4u + stream) * p.hidden_size + channel;
-            streams[at] = slices[t * WORKGROUP + thread];
+            streams[at] = slices[t * SLICE_FOURS + my_four][thread % 4u];
         }
     }
     let n_sums = p.n_rows + PAIRS;

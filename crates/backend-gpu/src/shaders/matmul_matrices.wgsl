@@ -4,7 +4,12 @@
 // memory as f16, 32 columns at a time, so a block of weights is decoded once for all tokens of the
 // tile; what comes next is read while these are multiplied. A subgroup of 32 threads sums sixteen
 // matrices, four of tokens by four of rows, in f32. Which rows of activations and weights meet is
-// told by `tile_at`, `x_row` and `out_row` of the part in front (see matmul.wgsl).
+// told by `tile_at`, `x_row` and `out_row` of the part in front (see matmul.wgsl). Sums are stored by way
+// of workgroup memory: tiles may end inside a matrix, and rows of experts lie apart.
+//
+// Values that decide where threads go must not pass through workgroup memory: the translator declares
+// another memory model for kernels with matrices than its own barriers ask for, and single variables
+// then read as anything (seen on an H200; arrays of tiles are read as they were written).
 
 // [rows, out_width]
 @group(0) @binding(0) var<storage, read_write> out: array<f32>;
@@ -20,10 +25,8 @@ const WORKGROUP: u32 = 64u * TOKEN_SUBGROUPS;
 const MY_GROUPS: u32 = ROWS / WORKGROUP;
 const MY_FOURS: u32 = TOKENS * 8u / WORKGROUP;
 
-// A matrix for each subgroup, where rows or tokens do not fill the tile or lie apart.
+// A matrix for each subgroup, on its way to `out`.
 var<workgroup> edge: array<f32, SIDE * SIDE * WORKGROUP / 32u>;
-
-var<workgroup> tokens_of_tile: u32;
 
 // Stores what a matrix of sums left in `edge`. All threads call together.
 fn store_edge(tile: Tile, first_token: u32, first_row: u32, thread: u32) {
@@ -39,20 +42,10 @@ fn store_edge(tile: Tile, first_token: u32, first_row: u32, thread: u32) {
     workgroupBarrier();
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(local_invocation_index) thread: u32,
-) {
+// Makes a workgroup's tile. All threads call together, if at all: matrices are loaded by subgroups as
+// one.
+fn multiply(workgroup: vec3<u32>, thread: u32) {
     let tile = tile_at(workgroup);
-    if thread == 0u {
-        tokens_of_tile = tile.n_tokens;
-    }
-    // Matrices need to be told that all threads go the same way.
-    let n_tokens = workgroupUniformLoad(&tokens_of_tile);
-    if n_tokens == 0u {
-        return;
-    }
     let first_row = workgroup.x * ROWS;
     let subgroup = thread / 32u;
     let my_rows = subgroup % 2u * SPAN;
@@ -152,75 +145,37 @@ fn main(
     }
 
     let row = first_row + my_rows;
-    if IN_ORDER == 1u && n_tokens == TOKENS && first_row + ROWS <= p.n_rows {
-        let width = p.out_width;
-        let step = SIDE * width;
-        // Indexes have names of their own: the translator loses others in front of such a store.
-        let at00 = out_row(tile, my_tokens) * width + tile.first_out + row;
-        let at01 = at00 + SIDE;
-        let at02 = at01 + SIDE;
-        let at03 = at02 + SIDE;
-        let at10 = at00 + step;
-        let at11 = at10 + SIDE;
-        let at12 = at11 + SIDE;
-        let at13 = at12 + SIDE;
-        let at20 = at10 + step;
-        let at21 = at20 + SIDE;
-        let at22 = at21 + SIDE;
-        let at23 = at22 + SIDE;
-        let at30 = at20 + step;
-        let at31 = at30 + SIDE;
-        let at32 = at31 + SIDE;
-        let at33 = at32 + SIDE;
-        coopStoreT(s00, &out[at00], width);
-        coopStoreT(s01, &out[at01], width);
-        coopStoreT(s02, &out[at02], width);
-        coopStoreT(s03, &out[at03], width);
-        coopStoreT(s10, &out[at10], width);
-        coopStoreT(s11, &out[at11], width);
-        coopStoreT(s12, &out[at12], width);
-        coopStoreT(s13, &out[at13], width);
-        coopStoreT(s20, &out[at20], width);
-        coopStoreT(s21, &out[at21], width);
-        coopStoreT(s22, &out[at22], width);
-        coopStoreT(s23, &out[at23], width);
-        coopStoreT(s30, &out[at30], width);
-        coopStoreT(s31, &out[at31], width);
-        coopStoreT(s32, &out[at32], width);
-        coopStoreT(s33, &out[at33], width);
-    } else {
-        let mine = subgroup * SIDE * SIDE;
-        coopStoreT(s00, &edge[mine], SIDE);
-        store_edge(tile, my_tokens, row, thread);
-        coopStoreT(s01, &edge[mine], SIDE);
-        store_edge(tile, my_tokens, row + SIDE, thread);
-        coopStoreT(s02, &edge[mine], SIDE);
-        store_edge(tile, my_tokens, row + 2u * SIDE, thread);
-        coopStoreT(s03, &edge[mine], SIDE);
-        store_edge(tile, my_tokens, row + 3u * SIDE, thread);
-        coopStoreT(s10, &edge[mine], SIDE);
-        store_edge(tile, my_tokens + SIDE, row, thread);
-        coopStoreT(s11, &edge[mine], SIDE);
-        store_edge(tile, my_tokens + SIDE, row + SIDE, thread);
-        coopStoreT(s12, &edge[mine], SIDE);
-        store_edge(tile, my_tokens + SIDE, row + 2u * SIDE, thread);
-        coopStoreT(s13, &edge[mine], SIDE);
-        store_edge(tile, my_tokens + SIDE, row + 3u * SIDE, thread);
-        coopStoreT(s20, &edge[mine], SIDE);
-        store_edge(tile, my_tokens + 2u * SIDE, row, thread);
-        coopStoreT(s21, &edge[mine], SIDE);
-        store_edge(tile, my_tokens + 2u * SIDE, row + SIDE, thread);
-        coopStoreT(s22, &edge[mine], SIDE);
-        store_edge(tile, my_tokens + 2u * SIDE, row + 2u * SIDE, thread);
-        coopStoreT(s23, &edge[mine], SIDE);
-        store_edge(tile, my_tokens + 2u * SIDE, row + 3u * SIDE, thread);
-        coopStoreT(s30, &edge[mine], SIDE);
-        store_edge(tile, my_tokens + 3u * SIDE, row, thread);
-        coopStoreT(s31, &edge[mine], SIDE);
-        store_edge(tile, my_tokens + 3u * SIDE, row + SIDE, thread);
-        coopStoreT(s32, &edge[mine], SIDE);
-        store_edge(tile, my_tokens + 3u * SIDE, row + 2u * SIDE, thread);
-        coopStoreT(s33, &edge[mine], SIDE);
-        store_edge(tile, my_tokens + 3u * SIDE, row + 3u * SIDE, thread);
-    }
+    let mine = subgroup * SIDE * SIDE;
+    coopStoreT(s00, &edge[mine], SIDE);
+    store_edge(tile, my_tokens, row, thread);
+    coopStoreT(s01, &edge[mine], SIDE);
+    store_edge(tile, my_tokens, row + SIDE, thread);
+    coopStoreT(s02, &edge[mine], SIDE);
+    store_edge(tile, my_tokens, row + 2u * SIDE, thread);
+    coopStoreT(s03, &edge[mine], SIDE);
+    store_edge(tile, my_tokens, row + 3u * SIDE, thread);
+    coopStoreT(s10, &edge[mine], SIDE);
+    store_edge(tile, my_tokens + SIDE, row, thread);
+    coopStoreT(s11, &edge[mine], SIDE);
+    store_edge(tile, my_tokens + SIDE, row + SIDE, thread);
+    coopStoreT(s12, &edge[mine], SIDE);
+    store_edge(tile, my_tokens + SIDE, row + 2u * SIDE, thread);
+    coopStoreT(s13, &edge[mine], SIDE);
+    store_edge(tile, my_tokens + SIDE, row + 3u * SIDE, thread);
+    coopStoreT(s20, &edge[mine], SIDE);
+    store_edge(tile, my_tokens + 2u * SIDE, row, thread);
+    coopStoreT(s21, &edge[mine], SIDE);
+    store_edge(tile, my_tokens + 2u * SIDE, row + SIDE, thread);
+    coopStoreT(s22, &edge[mine], SIDE);
+    store_edge(tile, my_tokens + 2u * SIDE, row + 2u * SIDE, thread);
+    coopStoreT(s23, &edge[mine], SIDE);
+    store_edge(tile, my_tokens + 2u * SIDE, row + 3u * SIDE, thread);
+    coopStoreT(s30, &edge[mine], SIDE);
+    store_edge(tile, my_tokens + 3u * SIDE, row, thread);
+    coopStoreT(s31, &edge[mine], SIDE);
+    store_edge(tile, my_tokens + 3u * SIDE, row + SIDE, thread);
+    coopStoreT(s32, &edge[mine], SIDE);
+    store_edge(tile, my_tokens + 3u * SIDE, row + 2u * SIDE, thread);
+    coopStoreT(s33, &edge[mine], SIDE);
+    store_edge(tile, my_tokens + 3u * SIDE, row + 3u * SIDE, thread);
 }
