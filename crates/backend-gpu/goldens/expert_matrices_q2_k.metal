@@ -6,9 +6,9 @@ using metal::uint;
 
 struct _mslBufferSizes {
     uint size1;
-    uint size4;
     uint size5;
     uint size6;
+    uint size7;
 };
 
 struct Parameters {
@@ -37,27 +37,28 @@ struct type_5 {
 struct type_6 {
     half inner[1280];
 };
-struct type_9 {
+struct type_10 {
     metal::float4 inner[8];
 };
-typedef float type_11[1];
-typedef metal::half4 type_12[1];
-struct type_13 {
+typedef float type_12[1];
+typedef metal::half4 type_13[1];
+struct type_14 {
     float inner[128];
 };
-struct type_15 {
+struct type_16 {
     uint inner[1];
 };
-struct type_16 {
+struct type_17 {
     uint inner[4];
 };
-struct type_17 {
+struct type_18 {
     metal::half4 inner[8];
 };
-struct type_18 {
+struct type_19 {
     metal::half4 inner[4];
 };
 constant uint TOKEN_SUBGROUPS = 1u;
+constant uint PLANES = 1u;
 constant uint SIDE = 8u;
 constant uint UNIT = 1u;
 constant uint STRIDE = 40u;
@@ -133,12 +134,32 @@ void put_x(
     return;
 }
 
-type_9 weight_group(
+void begin_order(
+    uint thread_1,
+    threadgroup metal::atomic_uint& order
+) {
+    if (thread_1 == 0u) {
+        metal::atomic_store_explicit(&order, 0u, metal::memory_order_relaxed);
+        return;
+    } else {
+        return;
+    }
+}
+
+uint barrier(
+    threadgroup metal::atomic_uint& order
+) {
+    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+    uint _e1 = metal::atomic_load_explicit(&order, metal::memory_order_relaxed);
+    return _e1;
+}
+
+type_10 weight_group(
     uint index,
     device type_1 const& weight_blocks,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_9 values_2 = {};
+    type_10 values_2 = {};
     uint i = 0u;
     uint block = (index / 8u) * 21u;
     uint g = index & 7u;
@@ -175,61 +196,62 @@ type_9 weight_group(
             values_2.inner[4u + _e90] = (second.x * static_cast<metal::float4>(high)) - metal::float4(second.y);
         }
     }
-    type_9 _e102 = values_2;
+    type_10 _e102 = values_2;
     return _e102;
 }
 
-void store_edge(
+uint store_edge(
     Tile tile_2,
     uint first_token,
     uint first_row,
-    uint thread_1,
+    uint thread_2,
     constant Parameters& p,
     device type_1 const& lists,
-    device type_11& out,
-    threadgroup type_13& edge,
+    threadgroup metal::atomic_uint& order,
+    device type_12& out,
+    threadgroup type_14& edge,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint i_1 = {};
     bool local = {};
-    uint mine = ((thread_1 / 32u) * SIDE) * SIDE;
-    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-    i_1 = thread_1 % 32u;
+    uint _e10 = barrier(order);
+    uint mine_1 = (((thread_2 / 32u) * SIDE) * SIDE) + _e10;
+    i_1 = thread_2 % 32u;
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e49 = i_1;
-            i_1 = _e49 + 32u;
+            uint _e51 = i_1;
+            i_1 = _e51 + 32u;
         }
         loop_init_1 = false;
-        uint _e13 = i_1;
-        if (_e13 < 64u) {
+        uint _e15 = i_1;
+        if (_e15 < 64u) {
         } else {
             break;
         }
         {
-            uint _e16 = i_1;
-            uint token_3 = first_token + (_e16 / SIDE);
-            uint _e20 = i_1;
-            uint row_1 = first_row + (_e20 % SIDE);
+            uint _e18 = i_1;
+            uint token_3 = first_token + (_e18 / SIDE);
+            uint _e22 = i_1;
+            uint row_1 = first_row + (_e22 % SIDE);
             if (token_3 < tile_2.n_tokens) {
-                uint _e30 = p.n_rows;
-                local = row_1 < _e30;
+                uint _e32 = p.n_rows;
+                local = row_1 < _e32;
             } else {
                 local = false;
             }
-            bool _e33 = local;
-            if (_e33) {
-                uint _e35 = out_row(tile_2, token_3, lists, _buffer_sizes);
-                uint _e38 = p.out_width;
-                uint _e45 = i_1;
-                float _e48 = edge.inner[mine + _e45];
-                out[((_e35 * _e38) + tile_2.first_out) + row_1] = _e48;
+            bool _e35 = local;
+            if (_e35) {
+                uint _e37 = out_row(tile_2, token_3, lists, _buffer_sizes);
+                uint _e40 = p.out_width;
+                uint _e47 = i_1;
+                float _e50 = edge.inner[mine_1 + _e47];
+                out[((_e37 * _e40) + tile_2.first_out) + row_1] = _e50;
             }
         }
     }
-    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-    return;
+    uint _e60 = barrier(order);
+    return (((thread_2 / 32u) * SIDE) * SIDE) + _e60;
 }
 
 metal::simdgroup_half8x8 NagaCooperativeLoad(const threadgroup half* ptr, int stride, bool is_row_major) {
@@ -246,23 +268,24 @@ metal::simdgroup_float8x8 NagaCooperativeMultiplyAdd(const thread metal::simdgro
 
 void multiply(
     metal::uint3 workgroup_2,
-    uint thread_2,
+    uint thread_3,
     constant Parameters& p,
     device type_1 const& lists,
     threadgroup type_5& weight_tile,
     threadgroup type_6& x_tile,
+    threadgroup metal::atomic_uint& order,
     device type_1 const& weight_blocks,
-    device type_11& out,
-    device type_12 const& x,
-    threadgroup type_13& edge,
+    device type_12& out,
+    device type_13 const& x,
+    threadgroup type_14& edge,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_15 group_at = {};
+    type_16 group_at = {};
     uint i_2 = 0u;
-    type_16 four_at = {};
+    type_17 four_at = {};
     uint i_3 = 0u;
-    type_17 weights = {};
-    type_18 fours = {};
+    type_18 weights = {};
+    type_19 fours = {};
     uint i_4 = 0u;
     uint j = {};
     uint i_5 = 0u;
@@ -290,9 +313,11 @@ void multiply(
     uint i_9 = {};
     uint j_2 = {};
     uint column = {};
+    uint mine = {};
     Tile _e2 = tile_at(workgroup_2, p, lists, _buffer_sizes);
+    begin_order(thread_3, order);
     uint first_row_1 = workgroup_2.x * ROWS;
-    uint subgroup = thread_2 / 32u;
+    uint subgroup = thread_3 / 32u;
     uint my_rows = (subgroup % 2u) * SPAN;
     uint my_tokens = (subgroup / 2u) * SPAN;
     bool loop_init_2 = true;
@@ -310,7 +335,7 @@ void multiply(
         {
             uint _e23 = i_2;
             uint _e29 = p.n_rows;
-            uint row_2 = metal::min((first_row_1 + thread_2) + (_e23 * WORKGROUP), _e29 - 1u);
+            uint row_2 = metal::min((first_row_1 + thread_3) + (_e23 * WORKGROUP), _e29 - 1u);
             uint _e33 = i_2;
             uint _e39 = p.n_groups;
             group_at.inner[_e33] = (_e2.first_weight_row + row_2) * _e39;
@@ -319,8 +344,8 @@ void multiply(
     bool loop_init_3 = true;
     while(true) {
         if (!loop_init_3) {
-            uint _e75 = i_3;
-            i_3 = _e75 + 1u;
+            uint _e77 = i_3;
+            i_3 = _e77 + 1u;
         }
         loop_init_3 = false;
         uint _e47 = i_3;
@@ -330,48 +355,49 @@ void multiply(
         }
         {
             uint _e50 = i_3;
-            uint at_3 = thread_2 + (_e50 * WORKGROUP);
+            uint at_3 = thread_3 + (_e50 * WORKGROUP);
             uint token_4 = metal::min(at_3 / 8u, _e2.n_tokens - 1u);
-            uint _e60 = i_3;
-            uint _e62 = x_row(_e2, token_4, p, lists, _buffer_sizes);
+            uint _e61 = x_row(_e2, token_4, p, lists, _buffer_sizes);
             uint _e65 = p.x_width;
-            four_at.inner[_e60] = (((_e62 * _e65) + _e2.first_column) / 4u) + (at_3 % 8u);
+            uint first_1 = ((PLANES * _e61) * _e65) + _e2.first_column;
+            uint _e69 = i_3;
+            four_at.inner[_e69] = (first_1 / 4u) + (at_3 % 8u);
         }
     }
     bool loop_init_4 = true;
     while(true) {
         if (!loop_init_4) {
-            uint _e106 = i_4;
-            i_4 = _e106 + 1u;
+            uint _e108 = i_4;
+            i_4 = _e108 + 1u;
         }
         loop_init_4 = false;
-        uint _e81 = i_4;
-        if (_e81 < MY_GROUPS) {
+        uint _e83 = i_4;
+        if (_e83 < MY_GROUPS) {
         } else {
             break;
         }
         {
-            uint _e84 = i_4;
-            uint _e86 = group_at.inner[_e84];
-            type_9 _e87 = weight_group(_e86, weight_blocks, _buffer_sizes);
+            uint _e86 = i_4;
+            uint _e88 = group_at.inner[_e86];
+            type_10 _e89 = weight_group(_e88, weight_blocks, _buffer_sizes);
             j = 0u;
             bool loop_init_5 = true;
             while(true) {
                 if (!loop_init_5) {
-                    uint _e103 = j;
-                    j = _e103 + 1u;
+                    uint _e105 = j;
+                    j = _e105 + 1u;
                 }
                 loop_init_5 = false;
-                uint _e90 = j;
-                if (_e90 < 8u) {
+                uint _e92 = j;
+                if (_e92 < 8u) {
                 } else {
                     break;
                 }
                 {
-                    uint _e94 = i_4;
-                    uint _e96 = j;
-                    uint _e99 = j;
-                    weights.inner[(8u * _e94) + _e96] = static_cast<metal::half4>(_e87.inner[_e99]);
+                    uint _e96 = i_4;
+                    uint _e98 = j;
+                    uint _e101 = j;
+                    weights.inner[(8u * _e96) + _e98] = static_cast<metal::half4>(_e89.inner[_e101]);
                 }
             }
         }
@@ -379,48 +405,48 @@ void multiply(
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
-            uint _e122 = i_5;
-            i_5 = _e122 + 1u;
+            uint _e124 = i_5;
+            i_5 = _e124 + 1u;
         }
         loop_init_6 = false;
-        uint _e110 = i_5;
-        if (_e110 < MY_FOURS) {
+        uint _e112 = i_5;
+        if (_e112 < MY_FOURS) {
         } else {
             break;
         }
         {
-            uint _e113 = i_5;
-            uint _e116 = i_5;
-            uint _e118 = four_at.inner[_e116];
-            metal::half4 _e120 = x[_e118];
-            fours.inner[_e113] = _e120;
+            uint _e115 = i_5;
+            uint _e118 = i_5;
+            uint _e120 = four_at.inner[_e118];
+            metal::half4 _e122 = x[_e120];
+            fours.inner[_e115] = _e122;
         }
     }
     bool loop_init_7 = true;
     while(true) {
         if (!loop_init_7) {
-            uint _e365 = group;
-            group = _e365 + 1u;
+            uint _e392 = group;
+            group = _e392 + 1u;
         }
         loop_init_7 = false;
-        uint _e158 = group;
-        uint _e161 = p.n_groups;
-        if (_e158 < _e161) {
+        uint _e160 = group;
+        uint _e164 = p.n_groups;
+        if (_e160 < (PLANES * _e164)) {
         } else {
             break;
         }
         {
-            metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+            uint _e167 = barrier(order);
             i_6 = 0u;
             bool loop_init_8 = true;
             while(true) {
                 if (!loop_init_8) {
-                    uint _e189 = i_6;
-                    i_6 = _e189 + 1u;
+                    uint _e195 = i_6;
+                    i_6 = _e195 + 1u;
                 }
                 loop_init_8 = false;
-                uint _e165 = i_6;
-                if (_e165 < MY_GROUPS) {
+                uint _e170 = i_6;
+                if (_e170 < MY_GROUPS) {
                 } else {
                     break;
                 }
@@ -429,22 +455,22 @@ void multiply(
                     bool loop_init_9 = true;
                     while(true) {
                         if (!loop_init_9) {
-                            uint _e186 = j_1;
-                            j_1 = _e186 + 1u;
+                            uint _e192 = j_1;
+                            j_1 = _e192 + 1u;
                         }
                         loop_init_9 = false;
-                        uint _e170 = j_1;
-                        if (_e170 < 8u) {
+                        uint _e175 = j_1;
+                        if (_e175 < 8u) {
                         } else {
                             break;
                         }
                         {
-                            uint _e173 = i_6;
-                            uint _e177 = j_1;
-                            uint _e179 = i_6;
-                            uint _e181 = j_1;
-                            metal::half4 _e184 = weights.inner[(8u * _e179) + _e181];
-                            put_weights(thread_2 + (_e173 * WORKGROUP), _e177, _e184, weight_tile);
+                            uint _e178 = i_6;
+                            uint _e183 = j_1;
+                            uint _e185 = i_6;
+                            uint _e187 = j_1;
+                            metal::half4 _e190 = weights.inner[(8u * _e185) + _e187];
+                            put_weights((thread_3 + (_e178 * WORKGROUP)) + _e167, _e183, _e190, weight_tile);
                         }
                     }
                 }
@@ -453,83 +479,88 @@ void multiply(
             bool loop_init_10 = true;
             while(true) {
                 if (!loop_init_10) {
-                    uint _e208 = i_7;
-                    i_7 = _e208 + 1u;
+                    uint _e215 = i_7;
+                    i_7 = _e215 + 1u;
                 }
                 loop_init_10 = false;
-                uint _e193 = i_7;
-                if (_e193 < MY_FOURS) {
+                uint _e199 = i_7;
+                if (_e199 < MY_FOURS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e196 = i_7;
-                    uint at_4 = thread_2 + (_e196 * WORKGROUP);
-                    uint _e204 = i_7;
-                    metal::half4 _e206 = fours.inner[_e204];
-                    put_x(at_4 / 8u, at_4 % 8u, _e206, x_tile);
+                    uint _e202 = i_7;
+                    uint at_4 = thread_3 + (_e202 * WORKGROUP);
+                    uint _e211 = i_7;
+                    metal::half4 _e213 = fours.inner[_e211];
+                    put_x((at_4 / 8u) + _e167, at_4 % 8u, _e213, x_tile);
                 }
             }
-            metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-            uint _e210 = group;
-            uint _e215 = p.n_groups;
-            uint next = metal::min(_e210 + 1u, _e215 - 1u);
+            uint _e217 = barrier(order);
+            uint _e218 = group;
+            uint _e224 = p.n_groups;
+            uint next = metal::min(_e218 + 1u, (PLANES * _e224) - 1u);
+            uint _e231 = p.n_groups;
+            uint next_group = next % _e231;
+            uint _e235 = p.n_groups;
+            uint _e239 = p.x_width;
+            uint next_fours = ((next / _e235) * (_e239 / 4u)) + (8u * next_group);
             i_8 = 0u;
             bool loop_init_11 = true;
             while(true) {
                 if (!loop_init_11) {
-                    uint _e236 = i_8;
-                    i_8 = _e236 + 1u;
+                    uint _e261 = i_8;
+                    i_8 = _e261 + 1u;
                 }
                 loop_init_11 = false;
-                uint _e221 = i_8;
-                if (_e221 < MY_FOURS) {
+                uint _e248 = i_8;
+                if (_e248 < MY_FOURS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e224 = i_8;
-                    uint _e227 = i_8;
-                    uint _e229 = four_at.inner[_e227];
-                    metal::half4 _e234 = x[_e229 + (8u * next)];
-                    fours.inner[_e224] = _e234;
+                    uint _e251 = i_8;
+                    uint _e254 = i_8;
+                    uint _e256 = four_at.inner[_e254];
+                    metal::half4 _e259 = x[_e256 + next_fours];
+                    fours.inner[_e251] = _e259;
                 }
             }
             i_9 = 0u;
             bool loop_init_12 = true;
             while(true) {
                 if (!loop_init_12) {
-                    uint _e266 = i_9;
-                    i_9 = _e266 + 1u;
+                    uint _e291 = i_9;
+                    i_9 = _e291 + 1u;
                 }
                 loop_init_12 = false;
-                uint _e240 = i_9;
-                if (_e240 < MY_GROUPS) {
+                uint _e265 = i_9;
+                if (_e265 < MY_GROUPS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e243 = i_9;
-                    uint _e245 = group_at.inner[_e243];
-                    type_9 _e247 = weight_group(_e245 + next, weight_blocks, _buffer_sizes);
+                    uint _e268 = i_9;
+                    uint _e270 = group_at.inner[_e268];
+                    type_10 _e272 = weight_group(_e270 + next_group, weight_blocks, _buffer_sizes);
                     j_2 = 0u;
                     bool loop_init_13 = true;
                     while(true) {
                         if (!loop_init_13) {
-                            uint _e263 = j_2;
-                            j_2 = _e263 + 1u;
+                            uint _e288 = j_2;
+                            j_2 = _e288 + 1u;
                         }
                         loop_init_13 = false;
-                        uint _e250 = j_2;
-                        if (_e250 < 8u) {
+                        uint _e275 = j_2;
+                        if (_e275 < 8u) {
                         } else {
                             break;
                         }
                         {
-                            uint _e254 = i_9;
-                            uint _e256 = j_2;
-                            uint _e259 = j_2;
-                            weights.inner[(8u * _e254) + _e256] = static_cast<metal::half4>(_e247.inner[_e259]);
+                            uint _e279 = i_9;
+                            uint _e281 = j_2;
+                            uint _e284 = j_2;
+                            weights.inner[(8u * _e279) + _e281] = static_cast<metal::half4>(_e272.inner[_e284]);
                         }
                     }
                 }
@@ -538,114 +569,146 @@ void multiply(
             bool loop_init_14 = true;
             while(true) {
                 if (!loop_init_14) {
-                    uint _e361 = column;
-                    column = _e361 + SIDE;
+                    uint _e388 = column;
+                    column = _e388 + SIDE;
                 }
                 loop_init_14 = false;
-                uint _e270 = column;
-                if (_e270 < 32u) {
+                uint _e295 = column;
+                if (_e295 < 32u) {
                 } else {
                     break;
                 }
                 {
-                    uint _e275 = column;
-                    uint x_at = (my_tokens * STRIDE) + (_e275 / UNIT);
-                    uint _e281 = column;
-                    uint weight_at = (my_rows * STRIDE) + (_e281 / UNIT);
+                    uint _e300 = column;
+                    uint x_at = ((my_tokens * STRIDE) + (_e300 / UNIT)) + _e217;
+                    uint _e307 = column;
+                    uint weight_at = ((my_rows * STRIDE) + (_e307 / UNIT)) + _e217;
                     metal::simdgroup_half8x8 x0_ = NagaCooperativeLoad(&x_tile.inner[x_at], STRIDE, false);
                     metal::simdgroup_half8x8 x1_ = NagaCooperativeLoad(&x_tile.inner[x_at + 320u], STRIDE, false);
                     metal::simdgroup_half8x8 x2_ = NagaCooperativeLoad(&x_tile.inner[x_at + 640u], STRIDE, false);
                     metal::simdgroup_half8x8 x3_ = NagaCooperativeLoad(&x_tile.inner[x_at + 960u], STRIDE, false);
                     metal::simdgroup_half8x8 w0_ = NagaCooperativeLoad(&weight_tile.inner[weight_at], STRIDE, true);
-                    Sum _e311 = s00_;
-                    s00_ = NagaCooperativeMultiplyAdd(x0_, w0_, _e311);
-                    Sum _e313 = s10_;
-                    s10_ = NagaCooperativeMultiplyAdd(x1_, w0_, _e313);
-                    Sum _e315 = s20_;
-                    s20_ = NagaCooperativeMultiplyAdd(x2_, w0_, _e315);
-                    Sum _e317 = s30_;
-                    s30_ = NagaCooperativeMultiplyAdd(x3_, w0_, _e317);
+                    Sum _e338 = s00_;
+                    s00_ = NagaCooperativeMultiplyAdd(x0_, w0_, _e338);
+                    Sum _e340 = s10_;
+                    s10_ = NagaCooperativeMultiplyAdd(x1_, w0_, _e340);
+                    Sum _e342 = s20_;
+                    s20_ = NagaCooperativeMultiplyAdd(x2_, w0_, _e342);
+                    Sum _e344 = s30_;
+                    s30_ = NagaCooperativeMultiplyAdd(x3_, w0_, _e344);
                     metal::simdgroup_half8x8 w1_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 320u], STRIDE, true);
-                    Sum _e325 = s01_;
-                    s01_ = NagaCooperativeMultiplyAdd(x0_, w1_, _e325);
-                    Sum _e327 = s11_;
-                    s11_ = NagaCooperativeMultiplyAdd(x1_, w1_, _e327);
-                    Sum _e329 = s21_;
-                    s21_ = NagaCooperativeMultiplyAdd(x2_, w1_, _e329);
-                    Sum _e331 = s31_;
-                    s31_ = NagaCooperativeMultiplyAdd(x3_, w1_, _e331);
+                    Sum _e352 = s01_;
+                    s01_ = NagaCooperativeMultiplyAdd(x0_, w1_, _e352);
+                    Sum _e354 = s11_;
+                    s11_ = NagaCooperativeMultiplyAdd(x1_, w1_, _e354);
+                    Sum _e356 = s21_;
+                    s21_ = NagaCooperativeMultiplyAdd(x2_, w1_, _e356);
+                    Sum _e358 = s31_;
+                    s31_ = NagaCooperativeMultiplyAdd(x3_, w1_, _e358);
                     metal::simdgroup_half8x8 w2_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 640u], STRIDE, true);
-                    Sum _e339 = s02_;
-                    s02_ = NagaCooperativeMultiplyAdd(x0_, w2_, _e339);
-                    Sum _e341 = s12_;
-                    s12_ = NagaCooperativeMultiplyAdd(x1_, w2_, _e341);
-                    Sum _e343 = s22_;
-                    s22_ = NagaCooperativeMultiplyAdd(x2_, w2_, _e343);
-                    Sum _e345 = s32_;
-                    s32_ = NagaCooperativeMultiplyAdd(x3_, w2_, _e345);
+                    Sum _e366 = s02_;
+                    s02_ = NagaCooperativeMultiplyAdd(x0_, w2_, _e366);
+                    Sum _e368 = s12_;
+                    s12_ = NagaCooperativeMultiplyAdd(x1_, w2_, _e368);
+                    Sum _e370 = s22_;
+                    s22_ = NagaCooperativeMultiplyAdd(x2_, w2_, _e370);
+                    Sum _e372 = s32_;
+                    s32_ = NagaCooperativeMultiplyAdd(x3_, w2_, _e372);
                     metal::simdgroup_half8x8 w3_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 960u], STRIDE, true);
-                    Sum _e353 = s03_;
-                    s03_ = NagaCooperativeMultiplyAdd(x0_, w3_, _e353);
-                    Sum _e355 = s13_;
-                    s13_ = NagaCooperativeMultiplyAdd(x1_, w3_, _e355);
-                    Sum _e357 = s23_;
-                    s23_ = NagaCooperativeMultiplyAdd(x2_, w3_, _e357);
-                    Sum _e359 = s33_;
-                    s33_ = NagaCooperativeMultiplyAdd(x3_, w3_, _e359);
+                    Sum _e380 = s03_;
+                    s03_ = NagaCooperativeMultiplyAdd(x0_, w3_, _e380);
+                    Sum _e382 = s13_;
+                    s13_ = NagaCooperativeMultiplyAdd(x1_, w3_, _e382);
+                    Sum _e384 = s23_;
+                    s23_ = NagaCooperativeMultiplyAdd(x2_, w3_, _e384);
+                    Sum _e386 = s33_;
+                    s33_ = NagaCooperativeMultiplyAdd(x3_, w3_, _e386);
                 }
             }
         }
     }
     uint row_3 = first_row_1 + my_rows;
-    uint mine_1 = (subgroup * SIDE) * SIDE;
-    Sum _e372 = s00_;
-    simdgroup_store(_e372, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens, row_3, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e376 = s01_;
-    simdgroup_store(_e376, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens, row_3 + SIDE, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e382 = s02_;
-    simdgroup_store(_e382, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens, row_3 + 16u, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e388 = s03_;
-    simdgroup_store(_e388, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens, row_3 + 24u, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e394 = s10_;
-    simdgroup_store(_e394, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens + SIDE, row_3, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e400 = s11_;
-    simdgroup_store(_e400, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens + SIDE, row_3 + SIDE, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e408 = s12_;
-    simdgroup_store(_e408, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens + SIDE, row_3 + 16u, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e416 = s13_;
-    simdgroup_store(_e416, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens + SIDE, row_3 + 24u, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e424 = s20_;
-    simdgroup_store(_e424, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens + 16u, row_3, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e430 = s21_;
-    simdgroup_store(_e430, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens + 16u, row_3 + SIDE, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e438 = s22_;
-    simdgroup_store(_e438, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens + 16u, row_3 + 16u, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e446 = s23_;
-    simdgroup_store(_e446, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens + 16u, row_3 + 24u, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e454 = s30_;
-    simdgroup_store(_e454, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens + 24u, row_3, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e460 = s31_;
-    simdgroup_store(_e460, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens + 24u, row_3 + SIDE, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e468 = s32_;
-    simdgroup_store(_e468, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens + 24u, row_3 + 16u, thread_2, p, lists, out, edge, _buffer_sizes);
-    Sum _e476 = s33_;
-    simdgroup_store(_e476, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_tokens + 24u, row_3 + 24u, thread_2, p, lists, out, edge, _buffer_sizes);
+    mine = (subgroup * SIDE) * SIDE;
+    Sum _e400 = s00_;
+    uint _e402 = mine;
+    simdgroup_store(_e400, &edge.inner[_e402], SIDE);
+    uint _e405 = store_edge(_e2, my_tokens, row_3, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e405;
+    Sum _e406 = s01_;
+    uint _e408 = mine;
+    simdgroup_store(_e406, &edge.inner[_e408], SIDE);
+    uint _e413 = store_edge(_e2, my_tokens, row_3 + SIDE, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e413;
+    Sum _e414 = s02_;
+    uint _e416 = mine;
+    simdgroup_store(_e414, &edge.inner[_e416], SIDE);
+    uint _e421 = store_edge(_e2, my_tokens, row_3 + 16u, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e421;
+    Sum _e422 = s03_;
+    uint _e424 = mine;
+    simdgroup_store(_e422, &edge.inner[_e424], SIDE);
+    uint _e429 = store_edge(_e2, my_tokens, row_3 + 24u, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e429;
+    Sum _e430 = s10_;
+    uint _e432 = mine;
+    simdgroup_store(_e430, &edge.inner[_e432], SIDE);
+    uint _e437 = store_edge(_e2, my_tokens + SIDE, row_3, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e437;
+    Sum _e438 = s11_;
+    uint _e440 = mine;
+    simdgroup_store(_e438, &edge.inner[_e440], SIDE);
+    uint _e447 = store_edge(_e2, my_tokens + SIDE, row_3 + SIDE, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e447;
+    Sum _e448 = s12_;
+    uint _e450 = mine;
+    simdgroup_store(_e448, &edge.inner[_e450], SIDE);
+    uint _e457 = store_edge(_e2, my_tokens + SIDE, row_3 + 16u, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e457;
+    Sum _e458 = s13_;
+    uint _e460 = mine;
+    simdgroup_store(_e458, &edge.inner[_e460], SIDE);
+    uint _e467 = store_edge(_e2, my_tokens + SIDE, row_3 + 24u, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e467;
+    Sum _e468 = s20_;
+    uint _e470 = mine;
+    simdgroup_store(_e468, &edge.inner[_e470], SIDE);
+    uint _e475 = store_edge(_e2, my_tokens + 16u, row_3, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e475;
+    Sum _e476 = s21_;
+    uint _e478 = mine;
+    simdgroup_store(_e476, &edge.inner[_e478], SIDE);
+    uint _e485 = store_edge(_e2, my_tokens + 16u, row_3 + SIDE, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e485;
+    Sum _e486 = s22_;
+    uint _e488 = mine;
+    simdgroup_store(_e486, &edge.inner[_e488], SIDE);
+    uint _e495 = store_edge(_e2, my_tokens + 16u, row_3 + 16u, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e495;
+    Sum _e496 = s23_;
+    uint _e498 = mine;
+    simdgroup_store(_e496, &edge.inner[_e498], SIDE);
+    uint _e505 = store_edge(_e2, my_tokens + 16u, row_3 + 24u, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e505;
+    Sum _e506 = s30_;
+    uint _e508 = mine;
+    simdgroup_store(_e506, &edge.inner[_e508], SIDE);
+    uint _e513 = store_edge(_e2, my_tokens + 24u, row_3, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e513;
+    Sum _e514 = s31_;
+    uint _e516 = mine;
+    simdgroup_store(_e514, &edge.inner[_e516], SIDE);
+    uint _e523 = store_edge(_e2, my_tokens + 24u, row_3 + SIDE, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e523;
+    Sum _e524 = s32_;
+    uint _e526 = mine;
+    simdgroup_store(_e524, &edge.inner[_e526], SIDE);
+    uint _e533 = store_edge(_e2, my_tokens + 24u, row_3 + 16u, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e533;
+    Sum _e534 = s33_;
+    uint _e536 = mine;
+    simdgroup_store(_e534, &edge.inner[_e536], SIDE);
+    uint _e543 = store_edge(_e2, my_tokens + 24u, row_3 + 24u, thread_3, p, lists, order, out, edge, _buffer_sizes);
+    mine = _e543;
     return;
 }
 
@@ -658,15 +721,16 @@ struct main_Input {
 , device type_1 const& lists [[user(fake0)]]
 , threadgroup type_5& weight_tile
 , threadgroup type_6& x_tile
+, threadgroup metal::atomic_uint& order
 , device type_1 const& weight_blocks [[user(fake0)]]
-, device type_11& out [[user(fake0)]]
-, device type_12 const& x [[user(fake0)]]
-, threadgroup type_13& edge
+, device type_12& out [[user(fake0)]]
+, device type_13 const& x [[user(fake0)]]
+, threadgroup type_14& edge
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
     uint _e9 = lists[(3u * workgroup.y) + 2u];
     if (_e9 > 0u) {
-        multiply(workgroup, thread_, p, lists, weight_tile, x_tile, weight_blocks, out, x, edge, _buffer_sizes);
+        multiply(workgroup, thread_, p, lists, weight_tile, x_tile, order, weight_blocks, out, x, edge, _buffer_sizes);
         return;
     } else {
         return;

@@ -11,11 +11,14 @@ struct _mslBufferSizes {
 
 struct Parameters {
     uint n_fours;
+    uint row_fours;
 };
 typedef metal::float4 type_2[1];
 typedef metal::half4 type_4[1];
 constant uint WORKGROUP = 256u;
+constant uint PLANES = 1u;
 constant metal::float4 LARGEST = metal::float4(65504.0);
+constant uint HALF_BITS = 4294959104u;
 
 struct main_Input {
 };
@@ -31,9 +34,22 @@ struct main_Input {
     uint i = (((workgroup.y * grid.x) + workgroup.x) * WORKGROUP) + thread_;
     uint _e13 = p.n_fours;
     if (i < _e13) {
-        metal::float4 _e19 = x[i];
-        halves[i] = static_cast<metal::half4>(metal::clamp(_e19, metal::float4(-65504.0, -65504.0, -65504.0, -65504.0), LARGEST));
-        return;
+        metal::float4 _e17 = x[i];
+        metal::float4 four = metal::clamp(_e17, metal::float4(-65504.0, -65504.0, -65504.0, -65504.0), LARGEST);
+        uint _e27 = p.row_fours;
+        uint _e32 = p.row_fours;
+        uint _e37 = p.row_fours;
+        uint at = ((i / _e27) * (PLANES * _e32)) + (i % _e37);
+        if (true) {
+            halves[at] = static_cast<metal::half4>(four);
+            return;
+        } else {
+            metal::float4 cut = as_type<metal::float4>(as_type<metal::uint4>(four) & metal::uint4(4294959104u));
+            halves[at] = static_cast<metal::half4>(cut);
+            uint _e55 = p.row_fours;
+            halves[at + _e55] = static_cast<metal::half4>(four - cut);
+            return;
+        }
     } else {
         return;
     }

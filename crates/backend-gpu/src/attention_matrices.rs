@@ -45,6 +45,7 @@ pub(crate) fn kernel(layout: &KvLayout, reads: Reads) -> Kernel {
     ];
     let parts = vec![
         include_str!("shaders/kv/load_attention_halves.wgsl").into(),
+        include_str!("shaders/matrices/order.wgsl").into(),
         include_str!("shaders/attend_matrices.wgsl").into(),
     ];
     Kernel { name: "attend_matrices", constants, parts }
@@ -61,7 +62,7 @@ pub(crate) fn attend(
     run: Run,
 ) {
     let Attended { window, compressed, .. } = attended;
-    let halves = context.halves(&queries.buffer, queries.n_rows * queries.width);
+    let halves = context.halves(&queries.buffer, queries.n_rows, queries.width, 1);
     let sinks = attended.sinks.values(context).clone();
     // Kernels that do not read them get the window once more: a binding has to hold something.
     let rows = compressed.as_ref().map_or(&window.buffer, |compressed| &compressed.rows.buffer);

@@ -456,10 +456,11 @@ pub(crate) fn tiled_kernel(format: Format, aligned: bool) -> Kernel {
 
 /// A product of experts on matrix units.
 pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
-    let (constants, [matrices, product]) = tiles.parts();
+    let (constants, [matrices, order, product]) = tiles.parts();
     let parts = vec![
         include_str!("shaders/matmul_experts.wgsl").into(),
         matrices,
+        order,
         format.part("weight", 3),
         product,
         include_str!("shaders/matrices/experts.wgsl").into(),
@@ -519,7 +520,7 @@ fn tiled_product(
     let (kernel, halves, tile_rows) = match lists.matrices {
         Some(tiles) => (
             matrix_kernel(tiles, weight.format()),
-            Some(context.halves(x.buffer, n_x_rows * x.width)),
+            Some(context.halves(x.buffer, n_x_rows, x.width, tiles.planes())),
             tiles.rows(),
         ),
         None => {

@@ -70,6 +70,10 @@ impl Backend for Gpu {
         crate::NAME
     }
 
+    fn attends_in_halves(&self) -> bool {
+        self.context.device.profile.matrix_size.is_some()
+    }
+
     fn time_kernels(&mut self, on: bool) -> bool {
         self.context.submit();
         self.context.timing = if on { Timing::new(&self.context.device) } else { None };

@@ -54,6 +54,7 @@ pub(crate) fn score_matrices_kernel(width: usize) -> Kernel {
     let parts = vec![
         include_str!("shaders/kv/e2m1.wgsl").into(),
         include_str!("shaders/kv/load_index.wgsl").into(),
+        include_str!("shaders/matrices/order.wgsl").into(),
         include_str!("shaders/index_score_matrices.wgsl").into(),
     ];
     Kernel { name: "index_score_matrices", constants, parts }
@@ -152,7 +153,7 @@ fn score(context: &mut Context, scores: &Buffer, scored: Scored<'_>, run: Run, n
     };
     let scale = 1.0 / ((width * n_heads) as f64).sqrt();
     if suits_matrices(&context.device.profile, scored, run.n_rows) {
-        let halves = context.halves(&rounded, (first_query + run.n_rows) * queries.width);
+        let halves = context.halves(&rounded, first_query + run.n_rows, queries.width, 1);
         let bindings = [
             Binding::Write(scores),
             Binding::Read(&halves),

@@ -190,6 +190,9 @@ pub(crate) struct MatrixTiles {
     side: u32,
     /// Subgroups that share a tile's tokens, 1 or 2.
     token_subgroups: u32,
+    /// F16 values of an activation: two in front of weights that are floats, which are held to the
+    /// precision of f32.
+    planes: u32,
 }
 
 impl MatrixTiles {
@@ -205,7 +208,8 @@ impl MatrixTiles {
         let side = profile.matrix_size.filter(|_| suits)?;
         // Small matrices make tiles that one subgroup's threads fill.
         let token_subgroups = if narrow || side < 16 { 1 } else { 2 };
-        Some(Self { side, token_subgroups })
+        let planes = 1 + u32::from(formats.contains(&Format::F16));
+        Some(Self { side, token_subgroups, planes })
     }
 
     pub(crate) fn rows(self) -> usize {
@@ -216,23 +220,30 @@ impl MatrixTiles {
         (4 * self.side * self.token_subgroups) as usize
     }
 
+    pub(crate) fn planes(self) -> u32 {
+        self.planes
+    }
+
     /// Constants and the parts beside those with the format, with `tile_at`, and with the entry.
-    pub(crate) fn parts(self) -> (Vec<(&'static str, u32)>, [Part; 2]) {
-        let constants = vec![("TOKEN_SUBGROUPS", self.token_subgroups)];
+    pub(crate) fn parts(self) -> (Vec<(&'static str, u32)>, [Part; 3]) {
+        let constants = vec![("TOKEN_SUBGROUPS", self.token_subgroups), ("PLANES", self.planes)];
         let matrices = match self.side {
             16 => include_str!("shaders/matrices/side_16.wgsl"),
             _ => include_str!("shaders/matrices/side_8.wgsl"),
         };
-        (constants, [matrices.into(), include_str!("shaders/matmul_matrices.wgsl").into()])
+        let order = include_str!("shaders/matrices/order.wgsl").into();
+        let product = include_str!("shaders/matmul_matrices.wgsl").into();
+        (constants, [matrices.into(), order, product])
     }
 }
 
 /// The product with many tokens on matrix units.
 pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
-    let (constants, [matrices, product]) = tiles.parts();
+    let (constants, [matrices, order, product]) = tiles.parts();
     let parts = vec![
         include_str!("shaders/matmul_dense.wgsl").into(),
         matrices,
+        order,
         format.part("weight", WEIGHT_BINDING),
         product,
         include_str!("shaders/matrices/dense.wgsl").into(),
@@ -454,7 +465,7 @@ pub(crate) fn product(
     let (kernel, halves, tile) = match matrices {
         Some(tiles) => (
             matrix_kernel(tiles, format),
-            Some(context.halves(x.buffer, n_tokens * x.width)),
+            Some(context.halves(x.buffer, n_tokens, x.width, tiles.planes())),
             [tiles.rows(), tiles.tokens()],
         ),
         None => (matmul_kernel(format, aligned), None, [TILE_ROWS, TILE_TOKENS]),

@@ -33,7 +33,8 @@ pub(crate) struct Packed {
 #[derive(Debug, Default)]
 pub(crate) struct PackedRows {
     known: HashMap<BufferId, (Packed, usize)>,
-    halves: HashMap<BufferId, (Buffer, usize)>,
+    /// F16 by the buffer and the number of planes.
+    halves: HashMap<(BufferId, u32), (Buffer, usize)>,
 }
 
 impl PackedRows {
@@ -42,8 +43,10 @@ impl PackedRows {
         if let Some((_, n_current)) = self.known.get_mut(&buffer) {
             *n_current = 0;
         }
-        if let Some((_, n_current)) = self.halves.get_mut(&buffer) {
-            *n_current = 0;
+        for planes in [1, 2] {
+            if let Some((_, n_current)) = self.halves.get_mut(&(buffer, planes)) {
+                *n_current = 0;
+            }
         }
     }
 
@@ -51,7 +54,9 @@ impl PackedRows {
     pub(crate) fn release(&mut self, gone: &[BufferId]) {
         for id in gone {
             self.known.remove(id);
-            self.halves.remove(id);
+            for planes in [1, 2] {
+                self.halves.remove(&(*id, planes));
+            }
         }
     }
 }
@@ -67,8 +72,8 @@ pub(crate) fn pack_kernel() -> Kernel {
 }
 
 /// The kernel that rounds to f16.
-pub(crate) fn halve_kernel() -> Kernel {
-    let constants = vec![("WORKGROUP", HALVE_WORKGROUP as u32)];
+pub(crate) fn halve_kernel(planes: u32) -> Kernel {
+    let constants = vec![("WORKGROUP", HALVE_WORKGROUP as u32), ("PLANES", planes)];
     Kernel { name: "halve", constants, parts: vec![include_str!("shaders/halve.wgsl").into()] }
 }
 
@@ -78,18 +83,28 @@ fn wide_grid(n: usize) -> [u32; 3] {
 }
 
 impl Context {
-    /// The first `n_values` of a buffer as f16, a multiple of four.
-    pub(crate) fn halves(&mut self, x: &Buffer, n_values: usize) -> Buffer {
-        let known = self.packed.halves.get(&x.id()).cloned();
+    /// The first `n_rows` rows of a buffer as f16, `width` values each, a multiple of four. With two
+    /// `planes`, each row is followed by what rounding took from it.
+    pub(crate) fn halves(
+        &mut self,
+        x: &Buffer,
+        n_rows: usize,
+        width: usize,
+        planes: u32,
+    ) -> Buffer {
+        let n_values = n_rows * width;
+        let known = self.packed.halves.get(&(x.id(), planes)).cloned();
         let (halves, n_current) = known.unwrap_or_else(|| {
-            (self.buffers.scratch(&self.device, "activations in f16", x.bytes() / 2), 0)
+            let bytes = x.bytes() / 2 * u64::from(planes);
+            (self.buffers.scratch(&self.device, "activations in f16", bytes), 0)
         });
         if n_current < n_values {
             let n_fours = n_values / 4;
             let bindings = [Binding::Read(x), Binding::Write(&halves)];
             let grid = wide_grid(n_fours.div_ceil(HALVE_WORKGROUP));
-            self.dispatch(&halve_kernel(), &bindings, &[n_fours as u32], grid);
-            self.packed.halves.insert(x.id(), (halves.clone(), n_values));
+            let parameters = [n_fours as u32, width as u32 / 4];
+            self.dispatch(&halve_kernel(planes), &bindings, &parameters, grid);
+            self.packed.halves.insert((x.id(), planes), (halves.clone(), n_values));
         }
         halves
     }

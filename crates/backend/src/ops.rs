@@ -194,6 +194,12 @@ pub trait Backend: Send + Sized + 'static {
         None
     }
 
+    /// Whether attention of many tokens rounds queries and weights of rows to F16, as matrix units
+    /// take them. It says which limit holds in [`conformance`](crate::conformance).
+    fn attends_in_halves(&self) -> bool {
+        false
+    }
+
     /// Begins to time kernels one by one, or ends it; returns whether this backend can. Timed work
     /// takes longer as a whole, because kernels wait for each other.
     fn time_kernels(&mut self, on: bool) -> bool {

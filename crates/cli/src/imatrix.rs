@@ -27,7 +27,7 @@ pub(crate) fn imatrix(args: &ImatrixArgs) -> Result<()> {
     ensure!(chunk_len >= 2, "--ctx must be at least 2");
 
     let max_batch = DEFAULT_MAX_BATCH.min(chunk_len);
-    let options = LoadOptions { max_batch, ..load_options(&args.backend) };
+    let options = LoadOptions { max_batch: Some(max_batch), ..load_options(&args.backend) };
     let bar = bytes_bar("loading", file.tensor_bytes());
     let loaded =
         ImportanceCollector::load(&file, &options, chunk_len, &mut |done| bar.set_position(done));

@@ -17,7 +17,8 @@ pub(crate) fn logits(args: &LogitsArgs) -> Result<()> {
     let tokens = read_tokens(&args.tokens)?;
     let chunk = args.chunk.unwrap_or(DEFAULT_MAX_BATCH).min(tokens.len());
     let kv_rounding = if args.no_kv_rounding { KvRounding::Off } else { KvRounding::Applied };
-    let options = LoadOptions { max_batch: chunk, kv_rounding, ..load_options(&args.backend) };
+    let options =
+        LoadOptions { max_batch: Some(chunk), kv_rounding, ..load_options(&args.backend) };
     let file = models::open(&args.model)?;
     let mut model = load(&file, &options)?;
     let wanted = if args.last { LogitsWanted::Last } else { LogitsWanted::All };

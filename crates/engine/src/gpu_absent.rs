@@ -1,16 +1,16 @@
 //! What stands in for the GPU backend in a build without it: nothing suits.
 
 use gguf::MappedFile;
-use model::{Inference, Options};
+use model::Inference;
 
 use crate::error::{Error, Result};
-use crate::load::ModelFile;
+use crate::load::{LoadOptions, ModelFile};
 
 /// # Errors
 /// Always: this build has no GPU backend.
 pub(crate) fn load(
     _: &MappedFile,
-    _: Options,
+    _: &LoadOptions,
     _: &mut dyn FnMut(u64),
 ) -> Result<model::Result<Box<dyn Inference>>> {
     Err(Error::NoBackend { backend: "gpu" })
@@ -19,7 +19,7 @@ pub(crate) fn load(
 /// `None`: there is no device.
 pub(crate) fn load_if_it_suits(
     _: &ModelFile,
-    _: Options,
+    _: &LoadOptions,
     _: &mut dyn FnMut(u64),
 ) -> Option<model::Result<Box<dyn Inference>>> {
     None

@@ -83,7 +83,7 @@ impl ModelFile {
         // The reference backend takes every type and copies nothing, so it only checks.
         let check = LoadOptions {
             backend: BackendChoice::Reference,
-            max_batch: 1,
+            max_batch: Some(1),
             ..LoadOptions::default()
         };
         Inspection {

@@ -46,8 +46,9 @@ pub enum BackendChoice {
 pub struct LoadOptions {
     /// Which backend runs it.
     pub backend: BackendChoice,
-    /// Most tokens of one batch, at least 1; prefill goes in chunks of this.
-    pub max_batch: usize,
+    /// Most tokens of one batch, at least 1; prefill goes in chunks of this. If `None`, what suits the
+    /// device: [`DEFAULT_MAX_BATCH`], and more where matrix units have to be fed.
+    pub max_batch: Option<usize>,
     /// Whether KV rows are rounded as the model was trained.
     pub kv_rounding: KvRounding,
     /// Tokens by which a conversation can be cut back without being run from its beginning. They
@@ -64,11 +65,22 @@ impl Default for LoadOptions {
     fn default() -> Self {
         Self {
             backend: BackendChoice::Auto,
-            max_batch: DEFAULT_MAX_BATCH,
+            max_batch: None,
             kv_rounding: KvRounding::Applied,
             rewind_tokens: DEFAULT_REWIND_TOKENS,
             n_threads: None,
             readahead: false,
+        }
+    }
+}
+
+impl LoadOptions {
+    /// What the model is told, with a batch that suits the device unless the caller chose one.
+    pub(crate) fn of_model(&self, default_batch: usize) -> Options {
+        Options {
+            max_batch: self.max_batch.unwrap_or(default_batch),
+            kv_rounding: self.kv_rounding,
+            rewind_tokens: self.rewind_tokens,
         }
     }
 }
@@ -161,15 +173,14 @@ impl ModelFile {
         options: &LoadOptions,
         on_progress: &mut dyn FnMut(u64),
     ) -> Result<Box<dyn Inference>> {
-        let LoadOptions { backend, max_batch, kv_rounding, rewind_tokens, n_threads, readahead } =
-            *options;
-        let model_options = Options { max_batch, kv_rounding, rewind_tokens };
+        let LoadOptions { backend, n_threads, readahead, .. } = *options;
+        let model_options = options.of_model(DEFAULT_MAX_BATCH);
         let cpu = backend_cpu::Options { n_threads, isa: None, readahead };
         let loaded: model::Result<Box<dyn Inference>> = match backend {
             BackendChoice::Reference => load_on(Reference, &self.file, model_options, on_progress),
             BackendChoice::Cpu => load_on(Cpu::new(cpu), &self.file, model_options, on_progress),
-            BackendChoice::Gpu => gpu::load(&self.file, model_options, on_progress)?,
-            BackendChoice::Auto => gpu::load_if_it_suits(self, model_options, on_progress)
+            BackendChoice::Gpu => gpu::load(&self.file, options, on_progress)?,
+            BackendChoice::Auto => gpu::load_if_it_suits(self, options, on_progress)
                 .unwrap_or_else(|| load_on(Cpu::new(cpu), &self.file, model_options, on_progress)),
         };
         loaded.map_err(|source| Error::Load { path: self.owned_path(), source })
@@ -189,9 +200,8 @@ impl ModelFile {
         observer: Observer,
         on_progress: &mut dyn FnMut(u64),
     ) -> Result<Box<dyn Inference>> {
-        let LoadOptions { backend, max_batch, kv_rounding, rewind_tokens, n_threads, readahead } =
-            *options;
-        let model_options = Options { max_batch, kv_rounding, rewind_tokens };
+        let LoadOptions { backend, n_threads, readahead, .. } = *options;
+        let model_options = options.of_model(DEFAULT_MAX_BATCH);
         let loaded = match backend {
             BackendChoice::Reference => {
                 let backend = Observed::new(Reference, observer);
@@ -225,8 +235,7 @@ impl ModelFile {
     ) -> Result<MemoryPlan> {
         let geometry = self.geometry()?;
         check_context(&geometry, context)?;
-        let LoadOptions { max_batch, kv_rounding, rewind_tokens, .. } = *options;
-        let options = Options { max_batch, kv_rounding, rewind_tokens };
+        let options = options.of_model(DEFAULT_MAX_BATCH);
         let plan = |context| MemoryPlan::new(&geometry, &options, context, n_slots);
         let available_bytes = machine.available_bytes;
         let fits = |context: usize| plan(context).total_bytes() <= available_bytes;

@@ -257,7 +257,8 @@ impl Case for Attend {
             }
             let out = collect(backend, &mut out, batch.len(), width, place)?;
             let large_scores = !matches!(self.scores, Scores::Usual | Scores::Equal);
-            Ok(vec![Output::floats("heads", out, limits::attention(large_scores))])
+            let limit = limits::attention(large_scores, backend.attends_in_halves());
+            Ok(vec![Output::floats("heads", out, limit)])
         })
     }
 }

@@ -379,6 +379,20 @@ pub(super) fn index_select() -> Vec<IndexSelect> {
             keys: IndexKeys::Usual,
         });
     }
+    // As many heads as the published model has, which may be the rows of a matrix.
+    for (first_position, n_tokens, keys) in [
+        (290, 35, IndexKeys::Usual),
+        (161, 9, IndexKeys::Ties),
+        (77, 20, IndexKeys::ZeroHeadWeights),
+    ] {
+        cases.push(IndexSelect {
+            layout: index_layout(FLASH, KvRounding::Applied),
+            params: IndexParams { n_heads: 64, ratio: 4, top_k: 19 },
+            first_position,
+            n_tokens,
+            keys,
+        });
+    }
     cases
 }
 

@@ -249,7 +249,7 @@ fn compare(expected: &[Output], found: &[Output]) -> Result<(), String> {
 }
 
 fn compare_output(expected: &Output, found: &Output) -> Result<(), String> {
-    match (&expected.values, &found.values, expected.limit) {
+    match (&expected.values, &found.values, found.limit) {
         (Values::Floats(e), Values::Floats(f), limit) => {
             check_floats(&e.concat(), &f.concat(), limit)
         }

@@ -115,8 +115,19 @@ pub(super) const ROUTER: Limit = Limit::Near { nmse: F32_NMSE, max: 6e-5, unit: 
 ///
 /// An exponential turns the absolute error of a score into a relative one of its weight. Scores of
 /// order 10 are good to 1e-5. Scores of order 300 are good to 1e-4, hence the second limit.
-pub(super) fn attention(large_scores: bool) -> Limit {
-    near(if large_scores { 1e-8 } else { F32_NMSE }, 0.0)
+///
+/// `halves`: a backend may say that it rounds queries and weights to F16 in front of matrix units. Each
+/// rounding is off by at most 2^-12, 2^-13 in the mean: 2e-8 of the power, twice. A score of order s
+/// errs by s / 2^13 then, and its weight by that share, so with scores of order 10 results are good to
+/// 1e-3 of their magnitude. A wrong row, weight or rotation is off by more than a tenth.
+pub(super) fn attention(large_scores: bool, halves: bool) -> Limit {
+    let nmse = match (large_scores, halves) {
+        (false, false) => F32_NMSE,
+        (true, false) => 1e-8,
+        (false, true) => 1e-6,
+        (true, true) => 1e-4,
+    };
+    near(nmse, 0.0)
 }
 
 /// Pooled rows kept in f32: a softmax, a weighted mean, a norm and a rotation.

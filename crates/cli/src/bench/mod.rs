@@ -92,7 +92,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     let options = bench_options(args, &file)?;
     options.check()?;
     let mut load_options = load_options(&args.backend);
-    load_options.max_batch = args.batch.unwrap_or(load_options.max_batch);
+    load_options.max_batch = args.batch.or(load_options.max_batch);
     let cancel = cancel_on_interrupt()?;
     let report = measure(args, &file, &load_options, &options, &cancel)?;
     io::stdout().write_all(report.table().as_bytes()).context("cannot write the table")?;

@@ -32,7 +32,7 @@ fn file() -> ModelFile {
 fn load() -> Box<dyn Inference> {
     let options = LoadOptions {
         backend: BackendChoice::Cpu,
-        max_batch: 256,
+        max_batch: Some(256),
         rewind_tokens: 512,
         ..LoadOptions::default()
     };

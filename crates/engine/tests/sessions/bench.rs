@@ -13,7 +13,7 @@ use engine::{
 fn load() -> Box<dyn Inference> {
     let file = ModelFile::from(SmallModel::new().write());
     let backend = BackendChoice::Cpu;
-    let options = LoadOptions { backend, max_batch: 16, ..LoadOptions::default() };
+    let options = LoadOptions { backend, max_batch: Some(16), ..LoadOptions::default() };
     file.load(&options, &mut |_| {}).expect("the file is sound")
 }
 

@@ -28,7 +28,8 @@ fn file() -> ModelFile {
 }
 
 fn load(max_batch: usize) -> Box<dyn Inference> {
-    let options = LoadOptions { backend: BackendChoice::Cpu, max_batch, ..LoadOptions::default() };
+    let backend = BackendChoice::Cpu;
+    let options = LoadOptions { backend, max_batch: Some(max_batch), ..LoadOptions::default() };
     file().load(&options, &mut |_| {}).expect("the file is sound")
 }
 

@@ -27,7 +27,7 @@ impl Stage {
 
     fn on(backend: BackendChoice, max_batch: usize) -> Self {
         let file = ModelFile::from(SmallModel::new().write());
-        let options = LoadOptions { backend, max_batch, ..LoadOptions::default() };
+        let options = LoadOptions { backend, max_batch: Some(max_batch), ..LoadOptions::default() };
         Self {
             model: file.load(&options, &mut |_| {}).expect("the file is sound"),
             tokenizer: file.tokenizer().expect("the vocabulary is sound"),
