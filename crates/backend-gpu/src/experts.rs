@@ -517,16 +517,12 @@ fn tiled_product(
     choices_per_row: usize,
 ) {
     let n_rows = weight.rows_per_expert();
-    let (kernel, halves, tile_rows) = match lists.matrices {
-        Some(tiles) => (
-            matrix_kernel(tiles, weight.format()),
-            Some(context.halves(x.buffer, n_x_rows, x.width, tiles.planes())),
-            tiles.rows(),
-        ),
-        None => {
-            let aligned = is_aligned(weight.columns(), x.width);
-            (tiled_kernel(weight.format(), aligned), None, TILE_ROWS)
-        }
+    let (kernel, halves, tile_rows) = if let Some(tiles) = lists.matrices {
+        let halves = context.halves(x.buffer, n_x_rows, x.width, tiles.planes());
+        (matrix_kernel(tiles, weight.format()), Some(halves), tiles.rows())
+    } else {
+        let aligned = is_aligned(weight.columns(), x.width);
+        (tiled_kernel(weight.format(), aligned), None, TILE_ROWS)
     };
     let x_buffer = halves.as_ref().unwrap_or(x.buffer);
     let mut bindings =

@@ -183,7 +183,7 @@ pub(crate) fn matvec_kernel(profile: &DeviceProfile, streamed: &Streamed<'_>) ->
     Kernel { name: "matvec", constants, parts }
 }
 
-/// Tiles of products on matrix units (see matmul_matrices.wgsl).
+/// Tiles of products on matrix units (see `matmul_matrices.wgsl`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MatrixTiles {
     /// Rows and columns of a matrix.
