@@ -15,14 +15,14 @@ typedef float type_2[1];
 struct type_3 {
     uint inner[256];
 };
-struct type_6 {
+struct type_5 {
     uint inner[6];
 };
 struct Parameters {
     float scale;
 };
-typedef uint type_7[1];
-struct type_8 {
+typedef uint type_6[1];
+struct type_7 {
     float inner[256];
 };
 constant uint N_EXPERTS = 256u;
@@ -73,8 +73,6 @@ uint n_in_front(
     uint n = 0u;
     uint i_1 = 0u;
     uint i_2 = {};
-    bool local = {};
-    bool local_1 = {};
     uint i_3 = {};
     uint key = keys.inner[expert_1];
     uint own = (expert_1 / SIDE) * SIDE;
@@ -108,8 +106,8 @@ uint n_in_front(
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e78 = i_2;
-            i_2 = _e78 + 1u;
+            uint _e67 = i_2;
+            i_2 = _e67 + 1u;
         }
         loop_init_1 = false;
         uint _e49 = i_2;
@@ -118,63 +116,49 @@ uint n_in_front(
             break;
         }
         {
-            uint _e53 = n;
-            uint _e55 = i_2;
-            uint _e57 = keys.inner[_e55];
-            if (!((_e57 > key))) {
-                uint _e63 = i_2;
-                uint _e65 = keys.inner[_e63];
-                if (_e65 == key) {
-                    uint _e69 = i_2;
-                    local_1 = _e69 < expert_1;
-                } else {
-                    local_1 = false;
-                }
-                bool _e72 = local_1;
-                local = _e72;
-            } else {
-                local = true;
-            }
-            bool _e74 = local;
-            n = _e53 + static_cast<uint>(_e74);
+            uint _e54 = i_2;
+            uint other = keys.inner[_e54];
+            uint _e57 = n;
+            uint _e60 = i_2;
+            n = _e57 + static_cast<uint>((other > key) | ((other == key) & (_e60 < expert_1)));
         }
     }
     i_3 = own + SIDE;
     bool loop_init_2 = true;
     while(true) {
         if (!loop_init_2) {
-            uint _e117 = i_3;
-            i_3 = _e117 + 4u;
+            uint _e106 = i_3;
+            i_3 = _e106 + 4u;
         }
         loop_init_2 = false;
-        uint _e83 = i_3;
-        if (_e83 < N_KEYS) {
+        uint _e72 = i_3;
+        if (_e72 < N_KEYS) {
         } else {
             break;
         }
         {
-            uint _e87 = i_3;
-            uint _e89 = keys.inner[_e87];
-            uint _e91 = i_3;
-            uint _e95 = keys.inner[_e91 + 1u];
-            uint _e97 = i_3;
-            uint _e101 = keys.inner[_e97 + 2u];
-            uint _e103 = i_3;
-            uint _e107 = keys.inner[_e103 + 3u];
-            metal::uint4 four_1 = metal::uint4(_e89, _e95, _e101, _e107);
-            uint _e109 = n;
-            n = _e109 + naga_dot_uint4(static_cast<metal::uint4>(four_1 > metal::uint4(key)), metal::uint4(1u));
+            uint _e76 = i_3;
+            uint _e78 = keys.inner[_e76];
+            uint _e80 = i_3;
+            uint _e84 = keys.inner[_e80 + 1u];
+            uint _e86 = i_3;
+            uint _e90 = keys.inner[_e86 + 2u];
+            uint _e92 = i_3;
+            uint _e96 = keys.inner[_e92 + 3u];
+            metal::uint4 four_1 = metal::uint4(_e78, _e84, _e90, _e96);
+            uint _e98 = n;
+            n = _e98 + naga_dot_uint4(static_cast<metal::uint4>(four_1 > metal::uint4(key)), metal::uint4(1u));
         }
     }
-    uint _e120 = n;
-    return _e120;
+    uint _e109 = n;
+    return _e109;
 }
 
 void choose(
     uint token,
     uint thread_1,
     threadgroup type_3& keys,
-    threadgroup type_6& chosen
+    threadgroup type_5& chosen
 ) {
     uint i_4 = {};
     uint e_1 = {};
@@ -245,12 +229,12 @@ struct main_Input {
 , uint thread_ [[thread_index_in_threadgroup]]
 , device type_2 const& bias [[user(fake0)]]
 , threadgroup type_3& keys
-, threadgroup type_6& chosen
+, threadgroup type_5& chosen
 , constant Parameters& p [[user(fake0)]]
-, device type_7& experts [[user(fake0)]]
+, device type_6& experts [[user(fake0)]]
 , device type_2& weights [[user(fake0)]]
 , device type_2 const& logits [[user(fake0)]]
-, threadgroup type_8& probabilities
+, threadgroup type_7& probabilities
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
     uint e = {};

@@ -256,12 +256,8 @@ pub(crate) fn hc_enter(
     if let Some(packed) = &packed {
         bindings.extend([Binding::Write(&packed.quants), Binding::Write(&packed.scales)]);
     }
-    let parameters = [
-        width as u32,
-        params.n_iterations as u32,
-        params.eps.to_bits(),
-        params.norm_eps.to_bits(),
-    ];
+    let parameters =
+        [width as u32, params.n_iterations as u32, params.eps.to_bits(), params.norm_eps.to_bits()];
     // The last workgroup of a token makes the gates.
     let grid = [(width / CHANNELS) as u32 + 1, streams.n_rows as u32, 1];
     context.dispatch(&enter_kernel(width, packs), &bindings, &parameters, grid);

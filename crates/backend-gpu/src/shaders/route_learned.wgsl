@@ -38,7 +38,8 @@ fn n_in_front(expert: u32) -> u32 {
         n += dot(vec4<u32>(four >= vec4<u32>(key)), vec4<u32>(1u));
     }
     for (var i = own; i < own + SIDE; i++) {
-        n += u32(keys[i] > key || (keys[i] == key && i < expert));
+        let other = keys[i];
+        n += u32((other > key) | ((other == key) & (i < expert)));
     }
     for (var i = own + SIDE; i < N_KEYS; i += 4u) {
         let four = vec4<u32>(keys[i], keys[i + 1u], keys[i + 2u], keys[i + 3u]);
