@@ -411,6 +411,11 @@ pub(crate) fn down_kernel(profile: &DeviceProfile, few: &FewTokens) -> Kernel {
     let named =
         [("down", Some(few.routed[2])), ("shared_down", few.shared.map(|formats| formats[2]))];
     matrices(&mut parts, DOWN_BINDING, packed, &named);
+    let share = match few.routed[2] {
+        Format::Q2K if packed => include_str!("shaders/expert_down_rows_q2_k.wgsl"),
+        _ => include_str!("shaders/expert_down_rows.wgsl"),
+    };
+    parts.push(Part::weight(share, "down", 0));
     parts.extend([reduction, include_str!("shaders/expert_down.wgsl").into()]);
     Kernel { name: "expert_down", constants, parts }
 }
