@@ -5,18 +5,18 @@
 using metal::uint;
 
 struct _mslBufferSizes {
-    uint size0;
     uint size1;
+    uint size2;
     uint size5;
     uint size6;
     uint size7;
     uint size8;
 };
 
-typedef uint type_2[1];
-struct type_4 {
+struct type_2 {
     float inner[4096];
 };
+typedef uint type_4[1];
 struct type_6 {
     float inner[64];
 };
@@ -63,25 +63,16 @@ float e4m3_value(
     return ((code & 128u) != 0u) ? -(magnitude) : magnitude;
 }
 
-uint row_word(
-    bool compressed,
-    uint i_1,
-    device type_2 const& compressed_rows,
-    device type_2 const& window_rows,
-    constant _mslBufferSizes& _buffer_sizes
+uint scale_word(
+    uint i_1
 ) {
-    if (compressed) {
-        uint _e4 = compressed_rows[i_1];
-        return _e4;
-    }
-    uint _e7 = window_rows[i_1];
-    return _e7;
+    return VALUE_WORDS + (metal::min(i_1, 111u) / 64u);
 }
 
 void put_four(
     uint i_2,
     metal::float4 four,
-    threadgroup type_4& tile
+    threadgroup type_2& tile
 ) {
     uint j = 0u;
     bool loop_init = true;
@@ -108,7 +99,7 @@ void put_four(
 void put_two(
     uint i_3,
     uint two,
-    threadgroup type_4& tile
+    threadgroup type_2& tile
 ) {
     metal::float2 pair = float2(as_type<half2>(two));
     tile.inner[i_3] = pair.x;
@@ -116,33 +107,60 @@ void put_two(
     return;
 }
 
-void load_word(
-    bool compressed_1,
-    uint row,
+void put_word(
     uint i_4,
+    uint word,
+    uint scales,
     uint to,
-    device type_2 const& compressed_rows,
-    device type_2 const& window_rows,
-    threadgroup type_4& tile,
-    constant _mslBufferSizes& _buffer_sizes
+    threadgroup type_2& tile
 ) {
-    uint first_1 = row * ROW_WORDS;
-    uint _e7 = row_word(compressed_1, first_1 + i_4, compressed_rows, window_rows, _buffer_sizes);
     if (i_4 < CODE_WORDS) {
         uint group = i_4 / 16u;
-        uint _e17 = row_word(compressed_1, (first_1 + VALUE_WORDS) + (group / 4u), compressed_rows, window_rows, _buffer_sizes);
-        float scale = as_type<float>(((_e17 >> (8u * (group & 3u))) & 255u) << 23u);
-        float _e30 = e4m3_value(_e7 & 255u);
-        float _e35 = e4m3_value((_e7 >> 8u) & 255u);
-        float _e40 = e4m3_value((_e7 >> 16u) & 255u);
-        float _e43 = e4m3_value(_e7 >> 24u);
-        metal::float4 four_1 = scale * metal::float4(_e30, _e35, _e40, _e43);
+        float scale = as_type<float>(((scales >> (8u * (group & 3u))) & 255u) << 23u);
+        float _e20 = e4m3_value(word & 255u);
+        float _e25 = e4m3_value((word >> 8u) & 255u);
+        float _e30 = e4m3_value((word >> 16u) & 255u);
+        float _e33 = e4m3_value(word >> 24u);
+        metal::float4 four_1 = scale * metal::float4(_e20, _e25, _e30, _e33);
         put_four(to + (4u * i_4), four_1, tile);
         return;
     } else {
-        put_two((to + CODES) + (2u * (i_4 - CODE_WORDS)), _e7, tile);
+        put_two((to + CODES) + (2u * (i_4 - CODE_WORDS)), word, tile);
         return;
     }
+}
+
+uint row_word(
+    bool compressed,
+    uint i_5,
+    device type_4 const& compressed_rows,
+    device type_4 const& window_rows,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    if (compressed) {
+        uint _e4 = compressed_rows[i_5];
+        return _e4;
+    }
+    uint _e7 = window_rows[i_5];
+    return _e7;
+}
+
+void load_word(
+    bool compressed_1,
+    uint row,
+    uint i_6,
+    uint to_1,
+    threadgroup type_2& tile,
+    device type_4 const& compressed_rows,
+    device type_4 const& window_rows,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint first_1 = row * ROW_WORDS;
+    uint _e6 = scale_word(i_6);
+    uint _e8 = row_word(compressed_1, first_1 + _e6, compressed_rows, window_rows, _buffer_sizes);
+    uint _e10 = row_word(compressed_1, first_1 + i_6, compressed_rows, window_rows, _buffer_sizes);
+    put_word(i_6, _e10, _e8, to_1, tile);
+    return;
 }
 
 void team_sums(
@@ -156,7 +174,7 @@ void team_sums(
     uint s_1 = 0u;
     uint s_2 = 0u;
     float sum_1 = {};
-    uint i_5 = {};
+    uint i_7 = {};
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
@@ -244,22 +262,22 @@ void team_sums(
             }
             {
                 sum_1 = 0.0;
-                i_5 = 0u;
+                i_7 = 0u;
                 bool loop_init_5 = true;
                 while(true) {
                     if (!loop_init_5) {
-                        uint _e85 = i_5;
-                        i_5 = _e85 + 1u;
+                        uint _e85 = i_7;
+                        i_7 = _e85 + 1u;
                     }
                     loop_init_5 = false;
-                    uint _e70 = i_5;
+                    uint _e70 = i_7;
                     if (_e70 < 1u) {
                     } else {
                         break;
                     }
                     {
                         float _e73 = sum_1;
-                        uint _e75 = i_5;
+                        uint _e75 = i_7;
                         uint _e79 = s_2;
                         float _e82 = team_partials.inner[((first_2 + _e75) * SUMS) + _e79];
                         sum_1 = _e73 + _e82;
@@ -280,7 +298,7 @@ uint count_compressed(
     uint row_1,
     uint position,
     constant Parameters& p,
-    device type_2 const& selection,
+    device type_4 const& selection,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     if (false) {
@@ -299,23 +317,23 @@ void load_row_word(
     uint row_2,
     uint first_in_window,
     uint n_window,
-    uint i_6,
-    uint word,
-    uint to_1,
-    device type_2 const& compressed_rows,
-    device type_2 const& window_rows,
-    threadgroup type_4& tile,
+    uint i_8,
+    uint word_1,
+    uint to_2,
+    threadgroup type_2& tile,
+    device type_4 const& compressed_rows,
+    device type_4 const& window_rows,
     constant Parameters& p,
-    device type_2 const& selection,
+    device type_4 const& selection,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint chosen = {};
-    if (i_6 < n_window) {
+    if (i_8 < n_window) {
         uint _e11 = p.capacity;
-        load_word(false, (first_in_window + i_6) % _e11, word, to_1 * WIDTH, compressed_rows, window_rows, tile, _buffer_sizes);
+        load_word(false, (first_in_window + i_8) % _e11, word_1, to_2 * WIDTH, tile, compressed_rows, window_rows, _buffer_sizes);
         return;
     } else {
-        chosen = i_6 - n_window;
+        chosen = i_8 - n_window;
         if (true) {
             uint _e22 = p.top_k;
             uint _e27 = chosen;
@@ -323,7 +341,7 @@ void load_row_word(
             chosen = _e30;
         }
         uint _e32 = chosen;
-        load_word(true, _e32, word, to_1 * WIDTH, compressed_rows, window_rows, tile, _buffer_sizes);
+        load_word(true, _e32, word_1, to_2 * WIDTH, tile, compressed_rows, window_rows, _buffer_sizes);
         return;
     }
 }
@@ -333,15 +351,15 @@ struct main_Input {
 [[max_total_threads_per_threadgroup(256)]] kernel void main_(
   metal::uint3 workgroup [[threadgroup_position_in_grid]]
 , uint thread_ [[thread_index_in_threadgroup]]
-, device type_2 const& compressed_rows [[user(fake0)]]
-, device type_2 const& window_rows [[user(fake0)]]
-, threadgroup type_4& tile
+, threadgroup type_2& tile
+, device type_4 const& compressed_rows [[user(fake0)]]
+, device type_4 const& window_rows [[user(fake0)]]
 , threadgroup type_6& team_partials
 , constant Parameters& p [[user(fake0)]]
 , device type_9& out [[user(fake0)]]
 , device type_9 const& queries [[user(fake0)]]
 , device type_9 const& sinks [[user(fake0)]]
-, device type_2 const& selection [[user(fake0)]]
+, device type_4 const& selection [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
     type_11 query = {};
@@ -440,7 +458,7 @@ struct main_Input {
                     if ((_e106 + at) < end) {
                         uint _e109 = first;
                         uint _e111 = i;
-                        load_row_word(row_3, first_in_window_1, n_window_1, _e109 + at, _e111 % VALUE_WORDS, at, compressed_rows, window_rows, tile, p, selection, _buffer_sizes);
+                        load_row_word(row_3, first_in_window_1, n_window_1, _e109 + at, _e111 % VALUE_WORDS, at, tile, compressed_rows, window_rows, p, selection, _buffer_sizes);
                     }
                 }
             }

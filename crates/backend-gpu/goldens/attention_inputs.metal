@@ -53,6 +53,9 @@ struct Parameters {
 typedef uint type_8[1];
 typedef metal::uint4 type_10[1];
 typedef float type_11[1];
+struct type_13 {
+    metal::float4 inner[2];
+};
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 128u;
 constant uint SUMS = 2u;
@@ -191,7 +194,7 @@ void team_sums(
             }
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        uint first_9 = (thread_1 / TEAM) * 4u;
+        uint first_4 = (thread_1 / TEAM) * 4u;
         bool loop_init_4 = true;
         while(true) {
             if (!loop_init_4) {
@@ -223,7 +226,7 @@ void team_sums(
                         float _e73 = sum_2;
                         uint _e75 = i_1;
                         uint _e79 = s_2;
-                        float _e82 = team_partials.inner[((first_9 + _e75) * SUMS) + _e79];
+                        float _e82 = team_partials.inner[((first_4 + _e75) * SUMS) + _e79];
                         sum_2 = _e73 + _e82;
                     }
                 }
@@ -449,13 +452,13 @@ void wa_rows(
                             if (_e48 < _e51) {
                                 uint _e53 = t_1;
                                 uint _e56 = p.x_width;
-                                uint first_10 = (_e53 * _e56) + part;
+                                uint first_5 = (_e53 * _e56) + part;
                                 uint _e59 = r_1;
                                 uint _e62 = t_1;
                                 float _e65 = sums_1.inner[(_e59 * TOKENS) + _e62];
                                 uint _e66 = group_2;
                                 uint _e69 = p.columns;
-                                float _e70 = wa_product(index_14, first_10, _e66, _e69, x, wa_scales, wa_quants, _buffer_sizes);
+                                float _e70 = wa_product(index_14, first_5, _e66, _e69, x, wa_scales, wa_quants, _buffer_sizes);
                                 sums_1.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
                             }
                         }
@@ -668,13 +671,13 @@ void wb_rows(
                             if (_e48 < _e51) {
                                 uint _e53 = t_3;
                                 uint _e56 = p.x_width;
-                                uint first_11 = (_e53 * _e56) + part_1;
+                                uint first_6 = (_e53 * _e56) + part_1;
                                 uint _e59 = r_3;
                                 uint _e62 = t_3;
                                 float _e65 = sums_3.inner[(_e59 * TOKENS) + _e62];
                                 uint _e66 = group_4;
                                 uint _e69 = p.columns;
-                                float _e70 = wb_product(index_15, first_11, _e66, _e69, x, wb_scales, wb_quants, _buffer_sizes);
+                                float _e70 = wb_product(index_15, first_6, _e66, _e69, x, wb_scales, wb_quants, _buffer_sizes);
                                 sums_3.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
                             }
                         }
@@ -688,62 +691,19 @@ void wb_rows(
     return;
 }
 
-void wc_begin(
-    uint thread_9
-) {
-    return;
-}
-
-type_4 wc_group(
+type_13 wc_eight(
     uint index_4,
     device type_10 const& wc_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 values_4 = {};
-    uint i_4 = 0u;
-    bool loop_init_18 = true;
-    while(true) {
-        if (!loop_init_18) {
-            uint _e35 = i_4;
-            i_4 = _e35 + 1u;
-        }
-        loop_init_18 = false;
-        uint _e4 = i_4;
-        if (_e4 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e10 = i_4;
-            metal::uint4 eight = wc_values[(index_4 * 4u) + _e10];
-            uint _e15 = i_4;
-            values_4.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight.x)), float2(as_type<half2>(eight.y)));
-            uint _e24 = i_4;
-            values_4.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight.z)), float2(as_type<half2>(eight.w)));
-        }
-    }
-    type_4 _e37 = values_4;
-    return _e37;
-}
-
-float wc_product(
-    uint index_5,
-    uint first_4,
-    uint group_5,
-    uint columns_4,
-    device type_3 const& x,
-    device type_10 const& wc_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    type_4 _e4 = wc_group(index_5, wc_values, _buffer_sizes);
-    float _e5 = group_product(_e4, first_4, group_5, columns_4, x, _buffer_sizes);
-    return _e5;
+    metal::uint4 eight = wc_values[index_4];
+    return type_13 {{metal::float4(float2(as_type<half2>(eight.x)), float2(as_type<half2>(eight.y))), metal::float4(float2(as_type<half2>(eight.z)), float2(as_type<half2>(eight.w)))}};
 }
 
 void wc_store(
     uint first_row_2,
     uint n_rows_5,
-    uint thread_10,
+    uint thread_9,
     thread type_6& sums_4,
     constant Parameters& p,
     device type_11& wc_out,
@@ -752,16 +712,16 @@ void wc_store(
     uint r_4 = 0u;
     uint t_4 = {};
     bool local_2 = {};
-    if ((thread_10 % TEAM) != 0u) {
+    if ((thread_9 % TEAM) != 0u) {
         return;
     }
-    bool loop_init_19 = true;
+    bool loop_init_18 = true;
     while(true) {
-        if (!loop_init_19) {
+        if (!loop_init_18) {
             uint _e48 = r_4;
             r_4 = _e48 + 1u;
         }
-        loop_init_19 = false;
+        loop_init_18 = false;
         uint _e10 = r_4;
         if (_e10 < ROWS) {
         } else {
@@ -769,13 +729,13 @@ void wc_store(
         }
         {
             t_4 = 0u;
-            bool loop_init_20 = true;
+            bool loop_init_19 = true;
             while(true) {
-                if (!loop_init_20) {
+                if (!loop_init_19) {
                     uint _e45 = t_4;
                     t_4 = _e45 + 1u;
                 }
-                loop_init_20 = false;
+                loop_init_19 = false;
                 uint _e15 = t_4;
                 if (_e15 < TOKENS) {
                 } else {
@@ -809,7 +769,7 @@ void wc_store(
 void wc_rows(
     uint block_2,
     uint n_rows_6,
-    uint thread_11,
+    uint thread_10,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -818,57 +778,55 @@ void wc_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_5 = {};
-    uint group_6 = {};
+    uint i_4 = {};
     uint r_5 = {};
     uint t_5 = {};
-    wc_begin(thread_11);
-    uint first_row_9 = (block_2 * BLOCK_ROWS) + ((thread_11 / TEAM) * ROWS);
-    uint lane_2 = thread_11 % TEAM;
-    group_6 = lane_2;
-    bool loop_init_21 = true;
+    uint first_row_9 = (block_2 * BLOCK_ROWS) + ((thread_10 / TEAM) * ROWS);
+    uint _e13 = p.n_groups;
+    uint n_eights = 4u * _e13;
+    i_4 = thread_10 % TEAM;
+    bool loop_init_20 = true;
     while(true) {
-        if (!loop_init_21) {
-            uint _e78 = group_6;
-            group_6 = _e78 + TEAM;
+        if (!loop_init_20) {
+            uint _e92 = i_4;
+            i_4 = _e92 + TEAM;
         }
-        loop_init_21 = false;
-        uint _e14 = group_6;
-        uint _e17 = p.n_groups;
-        if (_e14 < _e17) {
+        loop_init_20 = false;
+        uint _e19 = i_4;
+        if (_e19 < n_eights) {
         } else {
             break;
         }
         {
             r_5 = 0u;
-            bool loop_init_22 = true;
+            bool loop_init_21 = true;
             while(true) {
-                if (!loop_init_22) {
-                    uint _e76 = r_5;
-                    r_5 = _e76 + 1u;
+                if (!loop_init_21) {
+                    uint _e90 = r_5;
+                    r_5 = _e90 + 1u;
                 }
-                loop_init_22 = false;
-                uint _e21 = r_5;
-                if (_e21 < ROWS) {
+                loop_init_21 = false;
+                uint _e23 = r_5;
+                if (_e23 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e24 = r_5;
-                    uint row_2 = metal::min(first_row_9 + _e24, n_rows_6 - 1u);
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_6;
-                    uint index_16 = (row_2 * _e31) + _e33;
+                    uint _e26 = r_5;
+                    uint row_2 = metal::min(first_row_9 + _e26, n_rows_6 - 1u);
+                    uint _e32 = i_4;
+                    type_13 _e34 = wc_eight((row_2 * n_eights) + _e32, wc_values, _buffer_sizes);
                     uint _e37 = p.rows_per_part;
                     uint _e41 = p.columns;
                     uint part_2 = (row_2 / _e37) * _e41;
                     t_5 = 0u;
-                    bool loop_init_23 = true;
+                    bool loop_init_22 = true;
                     while(true) {
-                        if (!loop_init_23) {
-                            uint _e73 = t_5;
-                            t_5 = _e73 + 1u;
+                        if (!loop_init_22) {
+                            uint _e87 = t_5;
+                            t_5 = _e87 + 1u;
                         }
-                        loop_init_23 = false;
+                        loop_init_22 = false;
                         uint _e45 = t_5;
                         if (_e45 < TOKENS) {
                         } else {
@@ -880,14 +838,14 @@ void wc_rows(
                             if (_e48 < _e51) {
                                 uint _e53 = t_5;
                                 uint _e56 = p.x_width;
-                                uint first_12 = (_e53 * _e56) + part_2;
-                                uint _e59 = r_5;
-                                uint _e62 = t_5;
-                                float _e65 = sums_5.inner[(_e59 * TOKENS) + _e62];
-                                uint _e66 = group_6;
-                                uint _e69 = p.columns;
-                                float _e70 = wc_product(index_16, first_12, _e66, _e69, x, wc_values, _buffer_sizes);
-                                sums_5.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
+                                uint _e62 = i_4;
+                                uint at_1 = (((_e53 * _e56) + part_2) / 4u) + (2u * _e62);
+                                uint _e65 = r_5;
+                                uint _e68 = t_5;
+                                float _e71 = sums_5.inner[(_e65 * TOKENS) + _e68];
+                                metal::float4 _e75 = x[at_1];
+                                metal::float4 _e82 = x[at_1 + 1u];
+                                sums_5.inner[(_e65 * TOKENS) + _e68] = _e71 + (metal::dot(_e34.inner[0], _e75) + metal::dot(_e34.inner[1], _e82));
                             }
                         }
                     }
@@ -895,67 +853,24 @@ void wc_rows(
             }
         }
     }
-    team_sums(sums_5, thread_11, team_partials);
-    wc_store(first_row_9, n_rows_6, thread_11, sums_5, p, wc_out, _buffer_sizes);
+    team_sums(sums_5, thread_10, team_partials);
+    wc_store(first_row_9, n_rows_6, thread_10, sums_5, p, wc_out, _buffer_sizes);
     return;
 }
 
-void wd_begin(
-    uint thread_12
-) {
-    return;
-}
-
-type_4 wd_group(
-    uint index_6,
+type_13 wd_eight(
+    uint index_5,
     device type_10 const& wd_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 values_5 = {};
-    uint i_5 = 0u;
-    bool loop_init_24 = true;
-    while(true) {
-        if (!loop_init_24) {
-            uint _e35 = i_5;
-            i_5 = _e35 + 1u;
-        }
-        loop_init_24 = false;
-        uint _e4 = i_5;
-        if (_e4 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e10 = i_5;
-            metal::uint4 eight_1 = wd_values[(index_6 * 4u) + _e10];
-            uint _e15 = i_5;
-            values_5.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_1.x)), float2(as_type<half2>(eight_1.y)));
-            uint _e24 = i_5;
-            values_5.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_1.z)), float2(as_type<half2>(eight_1.w)));
-        }
-    }
-    type_4 _e37 = values_5;
-    return _e37;
-}
-
-float wd_product(
-    uint index_7,
-    uint first_5,
-    uint group_7,
-    uint columns_5,
-    device type_3 const& x,
-    device type_10 const& wd_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    type_4 _e4 = wd_group(index_7, wd_values, _buffer_sizes);
-    float _e5 = group_product(_e4, first_5, group_7, columns_5, x, _buffer_sizes);
-    return _e5;
+    metal::uint4 eight_1 = wd_values[index_5];
+    return type_13 {{metal::float4(float2(as_type<half2>(eight_1.x)), float2(as_type<half2>(eight_1.y))), metal::float4(float2(as_type<half2>(eight_1.z)), float2(as_type<half2>(eight_1.w)))}};
 }
 
 void wd_store(
     uint first_row_3,
     uint n_rows_7,
-    uint thread_13,
+    uint thread_11,
     thread type_6& sums_6,
     constant Parameters& p,
     device type_11& wd_out,
@@ -964,16 +879,16 @@ void wd_store(
     uint r_6 = 0u;
     uint t_6 = {};
     bool local_3 = {};
-    if ((thread_13 % TEAM) != 0u) {
+    if ((thread_11 % TEAM) != 0u) {
         return;
     }
-    bool loop_init_25 = true;
+    bool loop_init_23 = true;
     while(true) {
-        if (!loop_init_25) {
+        if (!loop_init_23) {
             uint _e48 = r_6;
             r_6 = _e48 + 1u;
         }
-        loop_init_25 = false;
+        loop_init_23 = false;
         uint _e10 = r_6;
         if (_e10 < ROWS) {
         } else {
@@ -981,13 +896,13 @@ void wd_store(
         }
         {
             t_6 = 0u;
-            bool loop_init_26 = true;
+            bool loop_init_24 = true;
             while(true) {
-                if (!loop_init_26) {
+                if (!loop_init_24) {
                     uint _e45 = t_6;
                     t_6 = _e45 + 1u;
                 }
-                loop_init_26 = false;
+                loop_init_24 = false;
                 uint _e15 = t_6;
                 if (_e15 < TOKENS) {
                 } else {
@@ -1021,7 +936,7 @@ void wd_store(
 void wd_rows(
     uint block_3,
     uint n_rows_8,
-    uint thread_14,
+    uint thread_12,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -1030,57 +945,55 @@ void wd_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_7 = {};
-    uint group_8 = {};
+    uint i_5 = {};
     uint r_7 = {};
     uint t_7 = {};
-    wd_begin(thread_14);
-    uint first_row_10 = (block_3 * BLOCK_ROWS) + ((thread_14 / TEAM) * ROWS);
-    uint lane_3 = thread_14 % TEAM;
-    group_8 = lane_3;
-    bool loop_init_27 = true;
+    uint first_row_10 = (block_3 * BLOCK_ROWS) + ((thread_12 / TEAM) * ROWS);
+    uint _e13 = p.n_groups;
+    uint n_eights_1 = 4u * _e13;
+    i_5 = thread_12 % TEAM;
+    bool loop_init_25 = true;
     while(true) {
-        if (!loop_init_27) {
-            uint _e78 = group_8;
-            group_8 = _e78 + TEAM;
+        if (!loop_init_25) {
+            uint _e92 = i_5;
+            i_5 = _e92 + TEAM;
         }
-        loop_init_27 = false;
-        uint _e14 = group_8;
-        uint _e17 = p.n_groups;
-        if (_e14 < _e17) {
+        loop_init_25 = false;
+        uint _e19 = i_5;
+        if (_e19 < n_eights_1) {
         } else {
             break;
         }
         {
             r_7 = 0u;
-            bool loop_init_28 = true;
+            bool loop_init_26 = true;
             while(true) {
-                if (!loop_init_28) {
-                    uint _e76 = r_7;
-                    r_7 = _e76 + 1u;
+                if (!loop_init_26) {
+                    uint _e90 = r_7;
+                    r_7 = _e90 + 1u;
                 }
-                loop_init_28 = false;
-                uint _e21 = r_7;
-                if (_e21 < ROWS) {
+                loop_init_26 = false;
+                uint _e23 = r_7;
+                if (_e23 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e24 = r_7;
-                    uint row_3 = metal::min(first_row_10 + _e24, n_rows_8 - 1u);
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_8;
-                    uint index_17 = (row_3 * _e31) + _e33;
+                    uint _e26 = r_7;
+                    uint row_3 = metal::min(first_row_10 + _e26, n_rows_8 - 1u);
+                    uint _e32 = i_5;
+                    type_13 _e34 = wd_eight((row_3 * n_eights_1) + _e32, wd_values, _buffer_sizes);
                     uint _e37 = p.rows_per_part;
                     uint _e41 = p.columns;
                     uint part_3 = (row_3 / _e37) * _e41;
                     t_7 = 0u;
-                    bool loop_init_29 = true;
+                    bool loop_init_27 = true;
                     while(true) {
-                        if (!loop_init_29) {
-                            uint _e73 = t_7;
-                            t_7 = _e73 + 1u;
+                        if (!loop_init_27) {
+                            uint _e87 = t_7;
+                            t_7 = _e87 + 1u;
                         }
-                        loop_init_29 = false;
+                        loop_init_27 = false;
                         uint _e45 = t_7;
                         if (_e45 < TOKENS) {
                         } else {
@@ -1092,14 +1005,14 @@ void wd_rows(
                             if (_e48 < _e51) {
                                 uint _e53 = t_7;
                                 uint _e56 = p.x_width;
-                                uint first_13 = (_e53 * _e56) + part_3;
-                                uint _e59 = r_7;
-                                uint _e62 = t_7;
-                                float _e65 = sums_7.inner[(_e59 * TOKENS) + _e62];
-                                uint _e66 = group_8;
-                                uint _e69 = p.columns;
-                                float _e70 = wd_product(index_17, first_13, _e66, _e69, x, wd_values, _buffer_sizes);
-                                sums_7.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
+                                uint _e62 = i_5;
+                                uint at_2 = (((_e53 * _e56) + part_3) / 4u) + (2u * _e62);
+                                uint _e65 = r_7;
+                                uint _e68 = t_7;
+                                float _e71 = sums_7.inner[(_e65 * TOKENS) + _e68];
+                                metal::float4 _e75 = x[at_2];
+                                metal::float4 _e82 = x[at_2 + 1u];
+                                sums_7.inner[(_e65 * TOKENS) + _e68] = _e71 + (metal::dot(_e34.inner[0], _e75) + metal::dot(_e34.inner[1], _e82));
                             }
                         }
                     }
@@ -1107,67 +1020,24 @@ void wd_rows(
             }
         }
     }
-    team_sums(sums_7, thread_14, team_partials);
-    wd_store(first_row_10, n_rows_8, thread_14, sums_7, p, wd_out, _buffer_sizes);
+    team_sums(sums_7, thread_12, team_partials);
+    wd_store(first_row_10, n_rows_8, thread_12, sums_7, p, wd_out, _buffer_sizes);
     return;
 }
 
-void we_begin(
-    uint thread_15
-) {
-    return;
-}
-
-type_4 we_group(
-    uint index_8,
+type_13 we_eight(
+    uint index_6,
     device type_10 const& we_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 values_6 = {};
-    uint i_6 = 0u;
-    bool loop_init_30 = true;
-    while(true) {
-        if (!loop_init_30) {
-            uint _e35 = i_6;
-            i_6 = _e35 + 1u;
-        }
-        loop_init_30 = false;
-        uint _e4 = i_6;
-        if (_e4 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e10 = i_6;
-            metal::uint4 eight_2 = we_values[(index_8 * 4u) + _e10];
-            uint _e15 = i_6;
-            values_6.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_2.x)), float2(as_type<half2>(eight_2.y)));
-            uint _e24 = i_6;
-            values_6.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_2.z)), float2(as_type<half2>(eight_2.w)));
-        }
-    }
-    type_4 _e37 = values_6;
-    return _e37;
-}
-
-float we_product(
-    uint index_9,
-    uint first_6,
-    uint group_9,
-    uint columns_6,
-    device type_3 const& x,
-    device type_10 const& we_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    type_4 _e4 = we_group(index_9, we_values, _buffer_sizes);
-    float _e5 = group_product(_e4, first_6, group_9, columns_6, x, _buffer_sizes);
-    return _e5;
+    metal::uint4 eight_2 = we_values[index_6];
+    return type_13 {{metal::float4(float2(as_type<half2>(eight_2.x)), float2(as_type<half2>(eight_2.y))), metal::float4(float2(as_type<half2>(eight_2.z)), float2(as_type<half2>(eight_2.w)))}};
 }
 
 void we_store(
     uint first_row_4,
     uint n_rows_9,
-    uint thread_16,
+    uint thread_13,
     thread type_6& sums_8,
     constant Parameters& p,
     device type_11& we_out,
@@ -1176,16 +1046,16 @@ void we_store(
     uint r_8 = 0u;
     uint t_8 = {};
     bool local_4 = {};
-    if ((thread_16 % TEAM) != 0u) {
+    if ((thread_13 % TEAM) != 0u) {
         return;
     }
-    bool loop_init_31 = true;
+    bool loop_init_28 = true;
     while(true) {
-        if (!loop_init_31) {
+        if (!loop_init_28) {
             uint _e48 = r_8;
             r_8 = _e48 + 1u;
         }
-        loop_init_31 = false;
+        loop_init_28 = false;
         uint _e10 = r_8;
         if (_e10 < ROWS) {
         } else {
@@ -1193,13 +1063,13 @@ void we_store(
         }
         {
             t_8 = 0u;
-            bool loop_init_32 = true;
+            bool loop_init_29 = true;
             while(true) {
-                if (!loop_init_32) {
+                if (!loop_init_29) {
                     uint _e45 = t_8;
                     t_8 = _e45 + 1u;
                 }
-                loop_init_32 = false;
+                loop_init_29 = false;
                 uint _e15 = t_8;
                 if (_e15 < TOKENS) {
                 } else {
@@ -1233,7 +1103,7 @@ void we_store(
 void we_rows(
     uint block_4,
     uint n_rows_10,
-    uint thread_17,
+    uint thread_14,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -1242,57 +1112,55 @@ void we_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_9 = {};
-    uint group_10 = {};
+    uint i_6 = {};
     uint r_9 = {};
     uint t_9 = {};
-    we_begin(thread_17);
-    uint first_row_11 = (block_4 * BLOCK_ROWS) + ((thread_17 / TEAM) * ROWS);
-    uint lane_4 = thread_17 % TEAM;
-    group_10 = lane_4;
-    bool loop_init_33 = true;
+    uint first_row_11 = (block_4 * BLOCK_ROWS) + ((thread_14 / TEAM) * ROWS);
+    uint _e13 = p.n_groups;
+    uint n_eights_2 = 4u * _e13;
+    i_6 = thread_14 % TEAM;
+    bool loop_init_30 = true;
     while(true) {
-        if (!loop_init_33) {
-            uint _e78 = group_10;
-            group_10 = _e78 + TEAM;
+        if (!loop_init_30) {
+            uint _e92 = i_6;
+            i_6 = _e92 + TEAM;
         }
-        loop_init_33 = false;
-        uint _e14 = group_10;
-        uint _e17 = p.n_groups;
-        if (_e14 < _e17) {
+        loop_init_30 = false;
+        uint _e19 = i_6;
+        if (_e19 < n_eights_2) {
         } else {
             break;
         }
         {
             r_9 = 0u;
-            bool loop_init_34 = true;
+            bool loop_init_31 = true;
             while(true) {
-                if (!loop_init_34) {
-                    uint _e76 = r_9;
-                    r_9 = _e76 + 1u;
+                if (!loop_init_31) {
+                    uint _e90 = r_9;
+                    r_9 = _e90 + 1u;
                 }
-                loop_init_34 = false;
-                uint _e21 = r_9;
-                if (_e21 < ROWS) {
+                loop_init_31 = false;
+                uint _e23 = r_9;
+                if (_e23 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e24 = r_9;
-                    uint row_4 = metal::min(first_row_11 + _e24, n_rows_10 - 1u);
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_10;
-                    uint index_18 = (row_4 * _e31) + _e33;
+                    uint _e26 = r_9;
+                    uint row_4 = metal::min(first_row_11 + _e26, n_rows_10 - 1u);
+                    uint _e32 = i_6;
+                    type_13 _e34 = we_eight((row_4 * n_eights_2) + _e32, we_values, _buffer_sizes);
                     uint _e37 = p.rows_per_part;
                     uint _e41 = p.columns;
                     uint part_4 = (row_4 / _e37) * _e41;
                     t_9 = 0u;
-                    bool loop_init_35 = true;
+                    bool loop_init_32 = true;
                     while(true) {
-                        if (!loop_init_35) {
-                            uint _e73 = t_9;
-                            t_9 = _e73 + 1u;
+                        if (!loop_init_32) {
+                            uint _e87 = t_9;
+                            t_9 = _e87 + 1u;
                         }
-                        loop_init_35 = false;
+                        loop_init_32 = false;
                         uint _e45 = t_9;
                         if (_e45 < TOKENS) {
                         } else {
@@ -1304,14 +1172,14 @@ void we_rows(
                             if (_e48 < _e51) {
                                 uint _e53 = t_9;
                                 uint _e56 = p.x_width;
-                                uint first_14 = (_e53 * _e56) + part_4;
-                                uint _e59 = r_9;
-                                uint _e62 = t_9;
-                                float _e65 = sums_9.inner[(_e59 * TOKENS) + _e62];
-                                uint _e66 = group_10;
-                                uint _e69 = p.columns;
-                                float _e70 = we_product(index_18, first_14, _e66, _e69, x, we_values, _buffer_sizes);
-                                sums_9.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
+                                uint _e62 = i_6;
+                                uint at_3 = (((_e53 * _e56) + part_4) / 4u) + (2u * _e62);
+                                uint _e65 = r_9;
+                                uint _e68 = t_9;
+                                float _e71 = sums_9.inner[(_e65 * TOKENS) + _e68];
+                                metal::float4 _e75 = x[at_3];
+                                metal::float4 _e82 = x[at_3 + 1u];
+                                sums_9.inner[(_e65 * TOKENS) + _e68] = _e71 + (metal::dot(_e34.inner[0], _e75) + metal::dot(_e34.inner[1], _e82));
                             }
                         }
                     }
@@ -1319,67 +1187,24 @@ void we_rows(
             }
         }
     }
-    team_sums(sums_9, thread_17, team_partials);
-    we_store(first_row_11, n_rows_10, thread_17, sums_9, p, we_out, _buffer_sizes);
+    team_sums(sums_9, thread_14, team_partials);
+    we_store(first_row_11, n_rows_10, thread_14, sums_9, p, we_out, _buffer_sizes);
     return;
 }
 
-void wf_begin(
-    uint thread_18
-) {
-    return;
-}
-
-type_4 wf_group(
-    uint index_10,
+type_13 wf_eight(
+    uint index_7,
     device type_10 const& wf_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 values_7 = {};
-    uint i_7 = 0u;
-    bool loop_init_36 = true;
-    while(true) {
-        if (!loop_init_36) {
-            uint _e35 = i_7;
-            i_7 = _e35 + 1u;
-        }
-        loop_init_36 = false;
-        uint _e4 = i_7;
-        if (_e4 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e10 = i_7;
-            metal::uint4 eight_3 = wf_values[(index_10 * 4u) + _e10];
-            uint _e15 = i_7;
-            values_7.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_3.x)), float2(as_type<half2>(eight_3.y)));
-            uint _e24 = i_7;
-            values_7.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_3.z)), float2(as_type<half2>(eight_3.w)));
-        }
-    }
-    type_4 _e37 = values_7;
-    return _e37;
-}
-
-float wf_product(
-    uint index_11,
-    uint first_7,
-    uint group_11,
-    uint columns_7,
-    device type_3 const& x,
-    device type_10 const& wf_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    type_4 _e4 = wf_group(index_11, wf_values, _buffer_sizes);
-    float _e5 = group_product(_e4, first_7, group_11, columns_7, x, _buffer_sizes);
-    return _e5;
+    metal::uint4 eight_3 = wf_values[index_7];
+    return type_13 {{metal::float4(float2(as_type<half2>(eight_3.x)), float2(as_type<half2>(eight_3.y))), metal::float4(float2(as_type<half2>(eight_3.z)), float2(as_type<half2>(eight_3.w)))}};
 }
 
 void wf_store(
     uint first_row_5,
     uint n_rows_11,
-    uint thread_19,
+    uint thread_15,
     thread type_6& sums_10,
     constant Parameters& p,
     device type_11& wf_out,
@@ -1388,16 +1213,16 @@ void wf_store(
     uint r_10 = 0u;
     uint t_10 = {};
     bool local_5 = {};
-    if ((thread_19 % TEAM) != 0u) {
+    if ((thread_15 % TEAM) != 0u) {
         return;
     }
-    bool loop_init_37 = true;
+    bool loop_init_33 = true;
     while(true) {
-        if (!loop_init_37) {
+        if (!loop_init_33) {
             uint _e48 = r_10;
             r_10 = _e48 + 1u;
         }
-        loop_init_37 = false;
+        loop_init_33 = false;
         uint _e10 = r_10;
         if (_e10 < ROWS) {
         } else {
@@ -1405,13 +1230,13 @@ void wf_store(
         }
         {
             t_10 = 0u;
-            bool loop_init_38 = true;
+            bool loop_init_34 = true;
             while(true) {
-                if (!loop_init_38) {
+                if (!loop_init_34) {
                     uint _e45 = t_10;
                     t_10 = _e45 + 1u;
                 }
-                loop_init_38 = false;
+                loop_init_34 = false;
                 uint _e15 = t_10;
                 if (_e15 < TOKENS) {
                 } else {
@@ -1445,7 +1270,7 @@ void wf_store(
 void wf_rows(
     uint block_5,
     uint n_rows_12,
-    uint thread_20,
+    uint thread_16,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -1454,57 +1279,55 @@ void wf_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_11 = {};
-    uint group_12 = {};
+    uint i_7 = {};
     uint r_11 = {};
     uint t_11 = {};
-    wf_begin(thread_20);
-    uint first_row_12 = (block_5 * BLOCK_ROWS) + ((thread_20 / TEAM) * ROWS);
-    uint lane_5 = thread_20 % TEAM;
-    group_12 = lane_5;
-    bool loop_init_39 = true;
+    uint first_row_12 = (block_5 * BLOCK_ROWS) + ((thread_16 / TEAM) * ROWS);
+    uint _e13 = p.n_groups;
+    uint n_eights_3 = 4u * _e13;
+    i_7 = thread_16 % TEAM;
+    bool loop_init_35 = true;
     while(true) {
-        if (!loop_init_39) {
-            uint _e78 = group_12;
-            group_12 = _e78 + TEAM;
+        if (!loop_init_35) {
+            uint _e92 = i_7;
+            i_7 = _e92 + TEAM;
         }
-        loop_init_39 = false;
-        uint _e14 = group_12;
-        uint _e17 = p.n_groups;
-        if (_e14 < _e17) {
+        loop_init_35 = false;
+        uint _e19 = i_7;
+        if (_e19 < n_eights_3) {
         } else {
             break;
         }
         {
             r_11 = 0u;
-            bool loop_init_40 = true;
+            bool loop_init_36 = true;
             while(true) {
-                if (!loop_init_40) {
-                    uint _e76 = r_11;
-                    r_11 = _e76 + 1u;
+                if (!loop_init_36) {
+                    uint _e90 = r_11;
+                    r_11 = _e90 + 1u;
                 }
-                loop_init_40 = false;
-                uint _e21 = r_11;
-                if (_e21 < ROWS) {
+                loop_init_36 = false;
+                uint _e23 = r_11;
+                if (_e23 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e24 = r_11;
-                    uint row_5 = metal::min(first_row_12 + _e24, n_rows_12 - 1u);
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_12;
-                    uint index_19 = (row_5 * _e31) + _e33;
+                    uint _e26 = r_11;
+                    uint row_5 = metal::min(first_row_12 + _e26, n_rows_12 - 1u);
+                    uint _e32 = i_7;
+                    type_13 _e34 = wf_eight((row_5 * n_eights_3) + _e32, wf_values, _buffer_sizes);
                     uint _e37 = p.rows_per_part;
                     uint _e41 = p.columns;
                     uint part_5 = (row_5 / _e37) * _e41;
                     t_11 = 0u;
-                    bool loop_init_41 = true;
+                    bool loop_init_37 = true;
                     while(true) {
-                        if (!loop_init_41) {
-                            uint _e73 = t_11;
-                            t_11 = _e73 + 1u;
+                        if (!loop_init_37) {
+                            uint _e87 = t_11;
+                            t_11 = _e87 + 1u;
                         }
-                        loop_init_41 = false;
+                        loop_init_37 = false;
                         uint _e45 = t_11;
                         if (_e45 < TOKENS) {
                         } else {
@@ -1516,14 +1339,14 @@ void wf_rows(
                             if (_e48 < _e51) {
                                 uint _e53 = t_11;
                                 uint _e56 = p.x_width;
-                                uint first_15 = (_e53 * _e56) + part_5;
-                                uint _e59 = r_11;
-                                uint _e62 = t_11;
-                                float _e65 = sums_11.inner[(_e59 * TOKENS) + _e62];
-                                uint _e66 = group_12;
-                                uint _e69 = p.columns;
-                                float _e70 = wf_product(index_19, first_15, _e66, _e69, x, wf_values, _buffer_sizes);
-                                sums_11.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
+                                uint _e62 = i_7;
+                                uint at_4 = (((_e53 * _e56) + part_5) / 4u) + (2u * _e62);
+                                uint _e65 = r_11;
+                                uint _e68 = t_11;
+                                float _e71 = sums_11.inner[(_e65 * TOKENS) + _e68];
+                                metal::float4 _e75 = x[at_4];
+                                metal::float4 _e82 = x[at_4 + 1u];
+                                sums_11.inner[(_e65 * TOKENS) + _e68] = _e71 + (metal::dot(_e34.inner[0], _e75) + metal::dot(_e34.inner[1], _e82));
                             }
                         }
                     }
@@ -1531,67 +1354,24 @@ void wf_rows(
             }
         }
     }
-    team_sums(sums_11, thread_20, team_partials);
-    wf_store(first_row_12, n_rows_12, thread_20, sums_11, p, wf_out, _buffer_sizes);
+    team_sums(sums_11, thread_16, team_partials);
+    wf_store(first_row_12, n_rows_12, thread_16, sums_11, p, wf_out, _buffer_sizes);
     return;
 }
 
-void wg_begin(
-    uint thread_21
-) {
-    return;
-}
-
-type_4 wg_group(
-    uint index_12,
+type_13 wg_eight(
+    uint index_8,
     device type_10 const& wg_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 values_8 = {};
-    uint i_8 = 0u;
-    bool loop_init_42 = true;
-    while(true) {
-        if (!loop_init_42) {
-            uint _e35 = i_8;
-            i_8 = _e35 + 1u;
-        }
-        loop_init_42 = false;
-        uint _e4 = i_8;
-        if (_e4 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e10 = i_8;
-            metal::uint4 eight_4 = wg_values[(index_12 * 4u) + _e10];
-            uint _e15 = i_8;
-            values_8.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_4.x)), float2(as_type<half2>(eight_4.y)));
-            uint _e24 = i_8;
-            values_8.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_4.z)), float2(as_type<half2>(eight_4.w)));
-        }
-    }
-    type_4 _e37 = values_8;
-    return _e37;
-}
-
-float wg_product(
-    uint index_13,
-    uint first_8,
-    uint group_13,
-    uint columns_8,
-    device type_3 const& x,
-    device type_10 const& wg_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    type_4 _e4 = wg_group(index_13, wg_values, _buffer_sizes);
-    float _e5 = group_product(_e4, first_8, group_13, columns_8, x, _buffer_sizes);
-    return _e5;
+    metal::uint4 eight_4 = wg_values[index_8];
+    return type_13 {{metal::float4(float2(as_type<half2>(eight_4.x)), float2(as_type<half2>(eight_4.y))), metal::float4(float2(as_type<half2>(eight_4.z)), float2(as_type<half2>(eight_4.w)))}};
 }
 
 void wg_store(
     uint first_row_6,
     uint n_rows_13,
-    uint thread_22,
+    uint thread_17,
     thread type_6& sums_12,
     constant Parameters& p,
     device type_11& wg_out,
@@ -1600,16 +1380,16 @@ void wg_store(
     uint r_12 = 0u;
     uint t_12 = {};
     bool local_6 = {};
-    if ((thread_22 % TEAM) != 0u) {
+    if ((thread_17 % TEAM) != 0u) {
         return;
     }
-    bool loop_init_43 = true;
+    bool loop_init_38 = true;
     while(true) {
-        if (!loop_init_43) {
+        if (!loop_init_38) {
             uint _e48 = r_12;
             r_12 = _e48 + 1u;
         }
-        loop_init_43 = false;
+        loop_init_38 = false;
         uint _e10 = r_12;
         if (_e10 < ROWS) {
         } else {
@@ -1617,13 +1397,13 @@ void wg_store(
         }
         {
             t_12 = 0u;
-            bool loop_init_44 = true;
+            bool loop_init_39 = true;
             while(true) {
-                if (!loop_init_44) {
+                if (!loop_init_39) {
                     uint _e45 = t_12;
                     t_12 = _e45 + 1u;
                 }
-                loop_init_44 = false;
+                loop_init_39 = false;
                 uint _e15 = t_12;
                 if (_e15 < TOKENS) {
                 } else {
@@ -1657,7 +1437,7 @@ void wg_store(
 void wg_rows(
     uint block_6,
     uint n_rows_14,
-    uint thread_23,
+    uint thread_18,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
@@ -1666,57 +1446,55 @@ void wg_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_13 = {};
-    uint group_14 = {};
+    uint i_8 = {};
     uint r_13 = {};
     uint t_13 = {};
-    wg_begin(thread_23);
-    uint first_row_13 = (block_6 * BLOCK_ROWS) + ((thread_23 / TEAM) * ROWS);
-    uint lane_6 = thread_23 % TEAM;
-    group_14 = lane_6;
-    bool loop_init_45 = true;
+    uint first_row_13 = (block_6 * BLOCK_ROWS) + ((thread_18 / TEAM) * ROWS);
+    uint _e13 = p.n_groups;
+    uint n_eights_4 = 4u * _e13;
+    i_8 = thread_18 % TEAM;
+    bool loop_init_40 = true;
     while(true) {
-        if (!loop_init_45) {
-            uint _e78 = group_14;
-            group_14 = _e78 + TEAM;
+        if (!loop_init_40) {
+            uint _e92 = i_8;
+            i_8 = _e92 + TEAM;
         }
-        loop_init_45 = false;
-        uint _e14 = group_14;
-        uint _e17 = p.n_groups;
-        if (_e14 < _e17) {
+        loop_init_40 = false;
+        uint _e19 = i_8;
+        if (_e19 < n_eights_4) {
         } else {
             break;
         }
         {
             r_13 = 0u;
-            bool loop_init_46 = true;
+            bool loop_init_41 = true;
             while(true) {
-                if (!loop_init_46) {
-                    uint _e76 = r_13;
-                    r_13 = _e76 + 1u;
+                if (!loop_init_41) {
+                    uint _e90 = r_13;
+                    r_13 = _e90 + 1u;
                 }
-                loop_init_46 = false;
-                uint _e21 = r_13;
-                if (_e21 < ROWS) {
+                loop_init_41 = false;
+                uint _e23 = r_13;
+                if (_e23 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e24 = r_13;
-                    uint row_6 = metal::min(first_row_13 + _e24, n_rows_14 - 1u);
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_14;
-                    uint index_20 = (row_6 * _e31) + _e33;
+                    uint _e26 = r_13;
+                    uint row_6 = metal::min(first_row_13 + _e26, n_rows_14 - 1u);
+                    uint _e32 = i_8;
+                    type_13 _e34 = wg_eight((row_6 * n_eights_4) + _e32, wg_values, _buffer_sizes);
                     uint _e37 = p.rows_per_part;
                     uint _e41 = p.columns;
                     uint part_6 = (row_6 / _e37) * _e41;
                     t_13 = 0u;
-                    bool loop_init_47 = true;
+                    bool loop_init_42 = true;
                     while(true) {
-                        if (!loop_init_47) {
-                            uint _e73 = t_13;
-                            t_13 = _e73 + 1u;
+                        if (!loop_init_42) {
+                            uint _e87 = t_13;
+                            t_13 = _e87 + 1u;
                         }
-                        loop_init_47 = false;
+                        loop_init_42 = false;
                         uint _e45 = t_13;
                         if (_e45 < TOKENS) {
                         } else {
@@ -1728,14 +1506,14 @@ void wg_rows(
                             if (_e48 < _e51) {
                                 uint _e53 = t_13;
                                 uint _e56 = p.x_width;
-                                uint first_16 = (_e53 * _e56) + part_6;
-                                uint _e59 = r_13;
-                                uint _e62 = t_13;
-                                float _e65 = sums_13.inner[(_e59 * TOKENS) + _e62];
-                                uint _e66 = group_14;
-                                uint _e69 = p.columns;
-                                float _e70 = wg_product(index_20, first_16, _e66, _e69, x, wg_values, _buffer_sizes);
-                                sums_13.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
+                                uint _e62 = i_8;
+                                uint at_5 = (((_e53 * _e56) + part_6) / 4u) + (2u * _e62);
+                                uint _e65 = r_13;
+                                uint _e68 = t_13;
+                                float _e71 = sums_13.inner[(_e65 * TOKENS) + _e68];
+                                metal::float4 _e75 = x[at_5];
+                                metal::float4 _e82 = x[at_5 + 1u];
+                                sums_13.inner[(_e65 * TOKENS) + _e68] = _e71 + (metal::dot(_e34.inner[0], _e75) + metal::dot(_e34.inner[1], _e82));
                             }
                         }
                     }
@@ -1743,17 +1521,177 @@ void wg_rows(
             }
         }
     }
-    team_sums(sums_13, thread_23, team_partials);
-    wg_store(first_row_13, n_rows_14, thread_23, sums_13, p, wg_out, _buffer_sizes);
+    team_sums(sums_13, thread_18, team_partials);
+    wg_store(first_row_13, n_rows_14, thread_18, sums_13, p, wg_out, _buffer_sizes);
     return;
 }
 
 void wh_rows(
     uint block_7,
     uint n_rows_15,
-    uint thread_24
+    uint thread_19
 ) {
     return;
+}
+
+type_4 wc_group(
+    uint index_9,
+    device type_10 const& wc_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_4 values_4 = {};
+    uint i_9 = 0u;
+    bool loop_init_43 = true;
+    while(true) {
+        if (!loop_init_43) {
+            uint _e35 = i_9;
+            i_9 = _e35 + 1u;
+        }
+        loop_init_43 = false;
+        uint _e4 = i_9;
+        if (_e4 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e10 = i_9;
+            metal::uint4 eight_5 = wc_values[(index_9 * 4u) + _e10];
+            uint _e15 = i_9;
+            values_4.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_5.x)), float2(as_type<half2>(eight_5.y)));
+            uint _e24 = i_9;
+            values_4.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_5.z)), float2(as_type<half2>(eight_5.w)));
+        }
+    }
+    type_4 _e37 = values_4;
+    return _e37;
+}
+
+type_4 wd_group(
+    uint index_10,
+    device type_10 const& wd_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_4 values_5 = {};
+    uint i_10 = 0u;
+    bool loop_init_44 = true;
+    while(true) {
+        if (!loop_init_44) {
+            uint _e35 = i_10;
+            i_10 = _e35 + 1u;
+        }
+        loop_init_44 = false;
+        uint _e4 = i_10;
+        if (_e4 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e10 = i_10;
+            metal::uint4 eight_6 = wd_values[(index_10 * 4u) + _e10];
+            uint _e15 = i_10;
+            values_5.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_6.x)), float2(as_type<half2>(eight_6.y)));
+            uint _e24 = i_10;
+            values_5.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_6.z)), float2(as_type<half2>(eight_6.w)));
+        }
+    }
+    type_4 _e37 = values_5;
+    return _e37;
+}
+
+type_4 we_group(
+    uint index_11,
+    device type_10 const& we_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_4 values_6 = {};
+    uint i_11 = 0u;
+    bool loop_init_45 = true;
+    while(true) {
+        if (!loop_init_45) {
+            uint _e35 = i_11;
+            i_11 = _e35 + 1u;
+        }
+        loop_init_45 = false;
+        uint _e4 = i_11;
+        if (_e4 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e10 = i_11;
+            metal::uint4 eight_7 = we_values[(index_11 * 4u) + _e10];
+            uint _e15 = i_11;
+            values_6.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_7.x)), float2(as_type<half2>(eight_7.y)));
+            uint _e24 = i_11;
+            values_6.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_7.z)), float2(as_type<half2>(eight_7.w)));
+        }
+    }
+    type_4 _e37 = values_6;
+    return _e37;
+}
+
+type_4 wf_group(
+    uint index_12,
+    device type_10 const& wf_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_4 values_7 = {};
+    uint i_12 = 0u;
+    bool loop_init_46 = true;
+    while(true) {
+        if (!loop_init_46) {
+            uint _e35 = i_12;
+            i_12 = _e35 + 1u;
+        }
+        loop_init_46 = false;
+        uint _e4 = i_12;
+        if (_e4 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e10 = i_12;
+            metal::uint4 eight_8 = wf_values[(index_12 * 4u) + _e10];
+            uint _e15 = i_12;
+            values_7.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_8.x)), float2(as_type<half2>(eight_8.y)));
+            uint _e24 = i_12;
+            values_7.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_8.z)), float2(as_type<half2>(eight_8.w)));
+        }
+    }
+    type_4 _e37 = values_7;
+    return _e37;
+}
+
+type_4 wg_group(
+    uint index_13,
+    device type_10 const& wg_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_4 values_8 = {};
+    uint i_13 = 0u;
+    bool loop_init_47 = true;
+    while(true) {
+        if (!loop_init_47) {
+            uint _e35 = i_13;
+            i_13 = _e35 + 1u;
+        }
+        loop_init_47 = false;
+        uint _e4 = i_13;
+        if (_e4 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e10 = i_13;
+            metal::uint4 eight_9 = wg_values[(index_13 * 4u) + _e10];
+            uint _e15 = i_13;
+            values_8.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_9.x)), float2(as_type<half2>(eight_9.y)));
+            uint _e24 = i_13;
+            values_8.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_9.z)), float2(as_type<half2>(eight_9.w)));
+        }
+    }
+    type_4 _e37 = values_8;
+    return _e37;
 }
 
 struct main_Input {

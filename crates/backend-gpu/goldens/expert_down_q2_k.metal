@@ -9,7 +9,7 @@ struct _mslBufferSizes {
     uint size1;
     uint size2;
     uint size3;
-    uint size6;
+    uint size5;
     uint size7;
 };
 
@@ -19,18 +19,18 @@ struct type_4 {
 };
 typedef uint type_5[1];
 typedef metal::uint4 type_8[1];
-struct type_9 {
-    float inner[8];
-};
-struct type_10 {
-    float inner[1];
-};
 struct Parameters {
     uint n_rows;
     uint columns;
     uint n_groups;
     uint n_chosen;
     uint adds;
+};
+struct type_9 {
+    float inner[8];
+};
+struct type_10 {
+    float inner[1];
 };
 typedef float type_12[1];
 constant uint WORKGROUP = 256u;
@@ -42,30 +42,30 @@ constant uint SHARED = 1u;
 float group_product(
     type_4 values,
     uint first,
-    uint group_2,
+    uint group_1,
     uint columns,
     device type_3 const& x,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     float sum = 0.0;
-    uint i_1 = 0u;
-    uint at = (first / 4u) + (group_2 * 8u);
+    uint i = 0u;
+    uint at = (first / 4u) + (group_1 * 8u);
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
-            uint _e27 = i_1;
-            i_1 = _e27 + 1u;
+            uint _e27 = i;
+            i = _e27 + 1u;
         }
         loop_init = false;
-        uint _e13 = i_1;
+        uint _e13 = i;
         if (_e13 < 8u) {
         } else {
             break;
         }
         {
             float _e16 = sum;
-            uint _e17 = i_1;
-            uint _e20 = i_1;
+            uint _e17 = i;
+            uint _e20 = i;
             metal::float4 _e23 = x[at + _e20];
             sum = _e16 + metal::dot(values.inner[_e17], _e23);
         }
@@ -91,7 +91,7 @@ type_4 down_group(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_1 = {};
-    uint i_2 = 0u;
+    uint i_1 = 0u;
     uint block = (index / 8u) * 21u;
     uint g = index & 7u;
     uint _e12 = down_blocks[block + (g / 2u)];
@@ -105,25 +105,25 @@ type_4 down_group(
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e100 = i_2;
-            i_2 = _e100 + 1u;
+            uint _e100 = i_1;
+            i_1 = _e100 + 1u;
         }
         loop_init_1 = false;
-        uint _e58 = i_2;
+        uint _e58 = i_1;
         if (_e58 < 4u) {
         } else {
             break;
         }
         {
-            uint _e62 = i_2;
+            uint _e62 = i_1;
             uint _e65 = down_blocks[quants + _e62];
             metal::uint4 low = uint4(as_type<packed_uchar4>((_e65 >> shift) & 50529027u));
-            uint _e73 = i_2;
+            uint _e73 = i_1;
             uint _e76 = down_blocks[(quants + 4u) + _e73];
             metal::uint4 high = uint4(as_type<packed_uchar4>((_e76 >> shift) & 50529027u));
-            uint _e81 = i_2;
+            uint _e81 = i_1;
             values_1.inner[_e81] = (first_4.x * static_cast<metal::float4>(low)) - metal::float4(first_4.y);
-            uint _e90 = i_2;
+            uint _e90 = i_1;
             values_1.inner[4u + _e90] = (second.x * static_cast<metal::float4>(high)) - metal::float4(second.y);
         }
     }
@@ -140,14 +140,14 @@ void down_begin(
 float down_product(
     uint index_1,
     uint first_2,
-    uint group_3,
+    uint group_2,
     uint columns_2,
     device type_3 const& x,
     device type_5 const& down_blocks,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 _e4 = down_group(index_1, down_blocks, _buffer_sizes);
-    float _e5 = group_product(_e4, first_2, group_3, columns_2, x, _buffer_sizes);
+    float _e5 = group_product(_e4, first_2, group_2, columns_2, x, _buffer_sizes);
     return _e5;
 }
 
@@ -158,7 +158,7 @@ type_4 shared_down_group(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_2 = {};
-    uint i_3 = 0u;
+    uint i_2 = 0u;
     uint _e5 = shared_down_scales[index_2 / 2u];
     float scale = float2(as_type<half2>((_e5 >> (16u * (index_2 & 1u))))).x;
     metal::uint4 low_1 = shared_down_quants[index_2 * 2u];
@@ -166,21 +166,21 @@ type_4 shared_down_group(
     bool loop_init_2 = true;
     while(true) {
         if (!loop_init_2) {
-            uint _e48 = i_3;
-            i_3 = _e48 + 1u;
+            uint _e48 = i_2;
+            i_2 = _e48 + 1u;
         }
         loop_init_2 = false;
-        uint _e28 = i_3;
+        uint _e28 = i_2;
         if (_e28 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_3;
-            uint _e33 = i_3;
+            uint _e31 = i_2;
+            uint _e33 = i_2;
             values_2.inner[_e31] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(low_1[_e33])));
-            uint _e39 = i_3;
-            uint _e42 = i_3;
+            uint _e39 = i_2;
+            uint _e42 = i_2;
             values_2.inner[4u + _e39] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(high_1[_e42])));
         }
     }
@@ -197,7 +197,7 @@ void shared_down_begin(
 float shared_down_product(
     uint index_3,
     uint first_3,
-    uint group_4,
+    uint group_3,
     uint columns_3,
     device type_3 const& x,
     device type_8 const& shared_down_quants,
@@ -205,8 +205,75 @@ float shared_down_product(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 _e4 = shared_down_group(index_3, shared_down_quants, shared_down_scales, _buffer_sizes);
-    float _e5 = group_product(_e4, first_3, group_4, columns_3, x, _buffer_sizes);
+    float _e5 = group_product(_e4, first_3, group_3, columns_3, x, _buffer_sizes);
     return _e5;
+}
+
+float down_share(
+    uint token,
+    uint row,
+    uint lane,
+    device type_3 const& x,
+    device type_5 const& down_blocks,
+    constant Parameters& p,
+    device type_5 const& experts,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    float sum_1 = 0.0;
+    uint i_3 = 0u;
+    uint group_4 = {};
+    uint _e5 = p.n_chosen;
+    uint first_choice = token * (_e5 + SHARED);
+    bool loop_init_3 = true;
+    while(true) {
+        if (!loop_init_3) {
+            uint _e61 = i_3;
+            i_3 = _e61 + 1u;
+        }
+        loop_init_3 = false;
+        uint _e13 = i_3;
+        uint _e16 = p.n_chosen;
+        if (_e13 < _e16) {
+        } else {
+            break;
+        }
+        {
+            uint _e21 = p.n_chosen;
+            uint _e23 = i_3;
+            uint _e26 = experts[(token * _e21) + _e23];
+            uint _e29 = p.n_rows;
+            uint _e34 = p.n_groups;
+            uint index_4 = ((_e26 * _e29) + row) * _e34;
+            uint _e36 = i_3;
+            uint _e40 = p.columns;
+            uint first_5 = (first_choice + _e36) * _e40;
+            group_4 = lane;
+            bool loop_init_4 = true;
+            while(true) {
+                if (!loop_init_4) {
+                    uint _e57 = group_4;
+                    group_4 = _e57 + TEAM;
+                }
+                loop_init_4 = false;
+                uint _e43 = group_4;
+                uint _e46 = p.n_groups;
+                if (_e43 < _e46) {
+                } else {
+                    break;
+                }
+                {
+                    float _e48 = sum_1;
+                    uint _e49 = group_4;
+                    uint _e51 = group_4;
+                    uint _e54 = p.columns;
+                    float _e55 = down_product(index_4 + _e49, first_5, _e51, _e54, x, down_blocks, _buffer_sizes);
+                    sum_1 = _e48 + _e55;
+                }
+            }
+        }
+    }
+    float _e63 = sum_1;
+    return _e63;
 }
 
 void team_sums(
@@ -215,19 +282,19 @@ void team_sums(
     threadgroup type_9& team_partials
 ) {
     uint s = 0u;
-    float sum_1 = {};
+    float sum_2 = {};
     uint far = {};
     uint s_1 = 0u;
     uint s_2 = 0u;
-    float sum_2 = {};
+    float sum_3 = {};
     uint i_4 = {};
-    bool loop_init_3 = true;
+    bool loop_init_5 = true;
     while(true) {
-        if (!loop_init_3) {
+        if (!loop_init_5) {
             uint _e31 = s;
             s = _e31 + 1u;
         }
-        loop_init_3 = false;
+        loop_init_5 = false;
         uint _e4 = s;
         if (_e4 < SUMS) {
         } else {
@@ -236,49 +303,49 @@ void team_sums(
         {
             uint _e7 = s;
             float _e9 = values_3.inner[_e7];
-            sum_1 = _e9;
+            sum_2 = _e9;
             if (true) {
-                float _e12 = sum_1;
+                float _e12 = sum_2;
                 float unnamed = metal::simd_sum(_e12);
-                sum_1 = unnamed;
+                sum_2 = unnamed;
             } else {
                 far = 32u;
-                bool loop_init_4 = true;
+                bool loop_init_6 = true;
                 while(true) {
-                    if (!loop_init_4) {
+                    if (!loop_init_6) {
                         uint _e24 = far;
                         far = _e24 >> 1u;
                     }
-                    loop_init_4 = false;
+                    loop_init_6 = false;
                     uint _e16 = far;
                     if (_e16 > 0u) {
                     } else {
                         break;
                     }
                     {
-                        float _e19 = sum_1;
-                        float _e20 = sum_1;
+                        float _e19 = sum_2;
+                        float _e20 = sum_2;
                         uint _e21 = far;
                         float unnamed_1 = metal::simd_shuffle_xor(_e20, _e21);
-                        sum_1 = _e19 + unnamed_1;
+                        sum_2 = _e19 + unnamed_1;
                     }
                 }
             }
             uint _e27 = s;
-            float _e29 = sum_1;
+            float _e29 = sum_2;
             values_3.inner[_e27] = _e29;
         }
     }
     if (true) {
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
         if ((thread_3 % SUBGROUP) == 0u) {
-            bool loop_init_5 = true;
+            bool loop_init_7 = true;
             while(true) {
-                if (!loop_init_5) {
+                if (!loop_init_7) {
                     uint _e55 = s_1;
                     s_1 = _e55 + 1u;
                 }
-                loop_init_5 = false;
+                loop_init_7 = false;
                 uint _e40 = s_1;
                 if (_e40 < SUMS) {
                 } else {
@@ -293,44 +360,44 @@ void team_sums(
             }
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        uint first_5 = (thread_3 / TEAM) * 2u;
-        bool loop_init_6 = true;
+        uint first_6 = (thread_3 / TEAM) * 2u;
+        bool loop_init_8 = true;
         while(true) {
-            if (!loop_init_6) {
+            if (!loop_init_8) {
                 uint _e91 = s_2;
                 s_2 = _e91 + 1u;
             }
-            loop_init_6 = false;
+            loop_init_8 = false;
             uint _e63 = s_2;
             if (_e63 < SUMS) {
             } else {
                 break;
             }
             {
-                sum_2 = 0.0;
+                sum_3 = 0.0;
                 i_4 = 0u;
-                bool loop_init_7 = true;
+                bool loop_init_9 = true;
                 while(true) {
-                    if (!loop_init_7) {
+                    if (!loop_init_9) {
                         uint _e85 = i_4;
                         i_4 = _e85 + 1u;
                     }
-                    loop_init_7 = false;
+                    loop_init_9 = false;
                     uint _e70 = i_4;
                     if (_e70 < 2u) {
                     } else {
                         break;
                     }
                     {
-                        float _e73 = sum_2;
+                        float _e73 = sum_3;
                         uint _e75 = i_4;
                         uint _e79 = s_2;
-                        float _e82 = team_partials.inner[((first_5 + _e75) * SUMS) + _e79];
-                        sum_2 = _e73 + _e82;
+                        float _e82 = team_partials.inner[((first_6 + _e75) * SUMS) + _e79];
+                        sum_3 = _e73 + _e82;
                     }
                 }
                 uint _e87 = s_2;
-                float _e89 = sum_2;
+                float _e89 = sum_3;
                 values_3.inner[_e87] = _e89;
             }
         }
@@ -349,123 +416,74 @@ struct main_Input {
 , device type_5 const& down_blocks [[user(fake0)]]
 , device type_8 const& shared_down_quants [[user(fake0)]]
 , device type_5 const& shared_down_scales [[user(fake0)]]
-, threadgroup type_9& team_partials
 , constant Parameters& p [[user(fake0)]]
-, device type_12& out [[user(fake0)]]
 , device type_5 const& experts [[user(fake0)]]
+, threadgroup type_9& team_partials
+, device type_12& out [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
     type_10 sums = {};
-    uint i = 0u;
     uint group = {};
-    uint group_1 = {};
     bool local = {};
     down_begin(thread_);
-    uint row = (workgroup.x * 4u) + (thread_ / TEAM);
-    uint lane = thread_ % TEAM;
-    uint token = workgroup.y;
-    uint _e13 = p.n_chosen;
-    uint first_choice = token * (_e13 + SHARED);
-    uint _e20 = p.n_rows;
-    if (row < _e20) {
-        bool loop_init_8 = true;
-        while(true) {
-            if (!loop_init_8) {
-                uint _e73 = i;
-                i = _e73 + 1u;
-            }
-            loop_init_8 = false;
-            uint _e24 = i;
-            uint _e27 = p.n_chosen;
-            if (_e24 < _e27) {
-            } else {
-                break;
-            }
-            {
-                uint _e32 = p.n_chosen;
-                uint _e34 = i;
-                uint _e37 = experts[(token * _e32) + _e34];
-                uint _e40 = p.n_rows;
-                uint _e45 = p.n_groups;
-                uint index_4 = ((_e37 * _e40) + row) * _e45;
-                uint _e47 = i;
-                uint _e51 = p.columns;
-                uint first_6 = (first_choice + _e47) * _e51;
-                group = lane;
-                bool loop_init_9 = true;
-                while(true) {
-                    if (!loop_init_9) {
-                        uint _e69 = group;
-                        group = _e69 + TEAM;
-                    }
-                    loop_init_9 = false;
-                    uint _e54 = group;
-                    uint _e57 = p.n_groups;
-                    if (_e54 < _e57) {
-                    } else {
-                        break;
-                    }
-                    {
-                        float _e60 = sums.inner[0];
-                        uint _e61 = group;
-                        uint _e63 = group;
-                        uint _e66 = p.columns;
-                        float _e67 = down_product(index_4 + _e61, first_6, _e63, _e66, x, down_blocks, _buffer_sizes);
-                        sums.inner[0] = _e60 + _e67;
-                    }
-                }
-            }
-        }
+    uint row_1 = (workgroup.x * 4u) + (thread_ / TEAM);
+    uint lane_1 = thread_ % TEAM;
+    uint token_1 = workgroup.y;
+    uint _e14 = p.n_rows;
+    if (row_1 < _e14) {
+        float _e17 = down_share(token_1, row_1, lane_1, x, down_blocks, p, experts, _buffer_sizes);
+        sums.inner[0] = _e17;
         if (true) {
-            uint _e78 = p.n_chosen;
-            uint _e82 = p.columns;
-            uint first_7 = (first_choice + _e78) * _e82;
-            group_1 = lane;
+            uint _e21 = p.n_chosen;
+            uint _e27 = p.n_chosen;
+            uint _e31 = p.columns;
+            uint first_7 = ((token_1 * (_e21 + 1u)) + _e27) * _e31;
+            group = lane_1;
             bool loop_init_10 = true;
             while(true) {
                 if (!loop_init_10) {
-                    uint _e104 = group_1;
-                    group_1 = _e104 + TEAM;
+                    uint _e53 = group;
+                    group = _e53 + TEAM;
                 }
                 loop_init_10 = false;
-                uint _e85 = group_1;
-                uint _e88 = p.n_groups;
-                if (_e85 < _e88) {
+                uint _e34 = group;
+                uint _e37 = p.n_groups;
+                if (_e34 < _e37) {
                 } else {
                     break;
                 }
                 {
-                    float _e91 = sums.inner[0];
-                    uint _e94 = p.n_groups;
-                    uint _e96 = group_1;
-                    uint _e98 = group_1;
-                    uint _e101 = p.columns;
-                    float _e102 = shared_down_product((row * _e94) + _e96, first_7, _e98, _e101, x, shared_down_quants, shared_down_scales, _buffer_sizes);
-                    sums.inner[0] = _e91 + _e102;
+                    float _e40 = sums.inner[0];
+                    uint _e43 = p.n_groups;
+                    uint _e45 = group;
+                    uint _e47 = group;
+                    uint _e50 = p.columns;
+                    float _e51 = shared_down_product((row_1 * _e43) + _e45, first_7, _e47, _e50, x, shared_down_quants, shared_down_scales, _buffer_sizes);
+                    sums.inner[0] = _e40 + _e51;
                 }
             }
         }
     }
     team_sums(sums, thread_, team_partials);
-    uint _e109 = p.n_rows;
-    if (row < _e109) {
-        local = lane == 0u;
+    uint _e58 = p.n_rows;
+    if (row_1 < _e58) {
+        local = lane_1 == 0u;
     } else {
         local = false;
     }
-    bool _e116 = local;
-    if (_e116) {
-        uint _e119 = p.n_rows;
-        uint at_1 = (token * _e119) + row;
-        uint _e124 = p.adds;
-        if (_e124 == 1u) {
-            float _e129 = out[at_1];
-            float _e131 = sums.inner[0];
-            out[at_1] = _e129 + _e131;
+    bool _e65 = local;
+    if (_e65) {
+        uint _e68 = p.n_rows;
+        uint at_1 = (token_1 * _e68) + row_1;
+        uint _e73 = p.adds;
+        if (_e73 == 1u) {
+            float _e78 = out[at_1];
+            float _e80 = sums.inner[0];
+            out[at_1] = _e78 + _e80;
             return;
         } else {
-            float _e136 = sums.inner[0];
-            out[at_1] = _e136;
+            float _e85 = sums.inner[0];
+            out[at_1] = _e85;
             return;
         }
     } else {

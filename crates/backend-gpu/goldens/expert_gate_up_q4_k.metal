@@ -8,10 +8,10 @@ struct _mslBufferSizes {
     uint size0;
     uint size1;
     uint size2;
-    uint size3;
     uint size4;
     uint size5;
     uint size6;
+    uint size7;
     uint size9;
     uint size10;
     uint size11;
@@ -22,16 +22,6 @@ struct type_4 {
     metal::float4 inner[8];
 };
 typedef metal::uint4 type_6[1];
-typedef uint type_9[1];
-struct type_11 {
-    float inner[2];
-};
-struct type_13 {
-    float inner[32];
-};
-struct type_14 {
-    float inner[4];
-};
 struct Parameters {
     uint n_rows;
     uint columns;
@@ -39,7 +29,17 @@ struct Parameters {
     uint n_chosen;
     float limit;
 };
-typedef float type_16[1];
+struct type_9 {
+    float inner[4];
+};
+typedef uint type_11[1];
+struct type_12 {
+    float inner[2];
+};
+struct type_14 {
+    float inner[32];
+};
+typedef float type_15[1];
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 32u;
 constant uint SUMS = 4u;
@@ -52,14 +52,14 @@ constant uint BLOCK_ROWS = 16u;
 float group_product(
     type_4 values_1,
     uint first,
-    uint group_1,
+    uint group,
     uint columns,
     device type_3 const& x,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     float sum = 0.0;
     uint i = 0u;
-    uint at = (first / 4u) + (group_1 * 8u);
+    uint at = (first / 4u) + (group * 8u);
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
@@ -95,48 +95,48 @@ metal::float4 activations_at(
     return _e8;
 }
 
-uint gate_byte(
+uint routed_gate_byte(
     uint word,
     uint i_1
 ) {
     return (word >> (8u * i_1)) & 255u;
 }
 
-metal::float2 gate_scale_min(
+metal::float2 routed_gate_scale_min(
     metal::uint4 head,
     uint g
 ) {
     uint i_8 = g & 3u;
     if (g < 4u) {
-        uint _e7 = gate_byte(head.y, i_8);
-        uint _e9 = gate_byte(head.z, i_8);
+        uint _e7 = routed_gate_byte(head.y, i_8);
+        uint _e9 = routed_gate_byte(head.z, i_8);
         return static_cast<metal::float2>(metal::uint2(_e7, _e9) & metal::uint2(63u));
     }
-    uint _e16 = gate_byte(head.w, i_8);
-    uint _e20 = gate_byte(head.y, i_8);
+    uint _e16 = routed_gate_byte(head.w, i_8);
+    uint _e20 = routed_gate_byte(head.y, i_8);
     uint scale = (_e16 & 15u) | ((_e20 >> 6u) << 4u);
-    uint _e29 = gate_byte(head.z, i_8);
+    uint _e29 = routed_gate_byte(head.z, i_8);
     uint minimum = (_e16 >> 4u) | ((_e29 >> 6u) << 4u);
     return static_cast<metal::float2>(metal::uint2(scale, minimum));
 }
 
-type_4 gate_group(
+type_4 routed_gate_group(
     uint index,
-    device type_6 const& gate_blocks,
+    device type_6 const& routed_gate_blocks,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_2 = {};
     uint i_2 = 0u;
     uint block = (index / 8u) * 9u;
     uint g_2 = index & 7u;
-    metal::uint4 head_2 = gate_blocks[block];
-    metal::float2 _e12 = gate_scale_min(head_2, g_2);
+    metal::uint4 head_2 = routed_gate_blocks[block];
+    metal::float2 _e12 = routed_gate_scale_min(head_2, g_2);
     metal::float2 scale_min = float2(as_type<half2>(head_2.x)) * _e12;
     uint quants = (block + 1u) + ((g_2 / 2u) * 2u);
     metal::uint4 shift = metal::uint4(4u * (g_2 & 1u));
-    metal::uint4 _e28 = gate_blocks[quants];
+    metal::uint4 _e28 = routed_gate_blocks[quants];
     metal::uint4 low = (_e28 >> shift) & metal::uint4(252645135u);
-    metal::uint4 _e37 = gate_blocks[quants + 1u];
+    metal::uint4 _e37 = routed_gate_blocks[quants + 1u];
     metal::uint4 high = (_e37 >> shift) & metal::uint4(252645135u);
     bool loop_init_1 = true;
     while(true) {
@@ -163,68 +163,68 @@ type_4 gate_group(
     return _e75;
 }
 
-void gate_begin(
+void routed_gate_begin(
     uint thread_1
 ) {
     return;
 }
 
-float gate_product(
+float routed_gate_product(
     uint index_1,
     uint first_2,
-    uint group_2,
+    uint group_1,
     uint columns_2,
     device type_3 const& x,
-    device type_6 const& gate_blocks,
+    device type_6 const& routed_gate_blocks,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = gate_group(index_1, gate_blocks, _buffer_sizes);
-    float _e5 = group_product(_e4, first_2, group_2, columns_2, x, _buffer_sizes);
+    type_4 _e4 = routed_gate_group(index_1, routed_gate_blocks, _buffer_sizes);
+    float _e5 = group_product(_e4, first_2, group_1, columns_2, x, _buffer_sizes);
     return _e5;
 }
 
-uint up_byte(
+uint routed_up_byte(
     uint word_1,
     uint i_3
 ) {
     return (word_1 >> (8u * i_3)) & 255u;
 }
 
-metal::float2 up_scale_min(
+metal::float2 routed_up_scale_min(
     metal::uint4 head_1,
     uint g_1
 ) {
     uint i_9 = g_1 & 3u;
     if (g_1 < 4u) {
-        uint _e7 = up_byte(head_1.y, i_9);
-        uint _e9 = up_byte(head_1.z, i_9);
+        uint _e7 = routed_up_byte(head_1.y, i_9);
+        uint _e9 = routed_up_byte(head_1.z, i_9);
         return static_cast<metal::float2>(metal::uint2(_e7, _e9) & metal::uint2(63u));
     }
-    uint _e16 = up_byte(head_1.w, i_9);
-    uint _e20 = up_byte(head_1.y, i_9);
+    uint _e16 = routed_up_byte(head_1.w, i_9);
+    uint _e20 = routed_up_byte(head_1.y, i_9);
     uint scale_1 = (_e16 & 15u) | ((_e20 >> 6u) << 4u);
-    uint _e29 = up_byte(head_1.z, i_9);
+    uint _e29 = routed_up_byte(head_1.z, i_9);
     uint minimum_1 = (_e16 >> 4u) | ((_e29 >> 6u) << 4u);
     return static_cast<metal::float2>(metal::uint2(scale_1, minimum_1));
 }
 
-type_4 up_group(
+type_4 routed_up_group(
     uint index_2,
-    device type_6 const& up_blocks,
+    device type_6 const& routed_up_blocks,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_3 = {};
     uint i_4 = 0u;
     uint block_1 = (index_2 / 8u) * 9u;
     uint g_3 = index_2 & 7u;
-    metal::uint4 head_3 = up_blocks[block_1];
-    metal::float2 _e12 = up_scale_min(head_3, g_3);
+    metal::uint4 head_3 = routed_up_blocks[block_1];
+    metal::float2 _e12 = routed_up_scale_min(head_3, g_3);
     metal::float2 scale_min_1 = float2(as_type<half2>(head_3.x)) * _e12;
     uint quants_1 = (block_1 + 1u) + ((g_3 / 2u) * 2u);
     metal::uint4 shift_1 = metal::uint4(4u * (g_3 & 1u));
-    metal::uint4 _e28 = up_blocks[quants_1];
+    metal::uint4 _e28 = routed_up_blocks[quants_1];
     metal::uint4 low_1 = (_e28 >> shift_1) & metal::uint4(252645135u);
-    metal::uint4 _e37 = up_blocks[quants_1 + 1u];
+    metal::uint4 _e37 = routed_up_blocks[quants_1 + 1u];
     metal::uint4 high_1 = (_e37 >> shift_1) & metal::uint4(252645135u);
     bool loop_init_2 = true;
     while(true) {
@@ -251,30 +251,107 @@ type_4 up_group(
     return _e75;
 }
 
-void up_begin(
+void routed_up_begin(
     uint thread_2
 ) {
     return;
 }
 
-float up_product(
+float routed_up_product(
     uint index_3,
     uint first_3,
-    uint group_3,
+    uint group_2,
     uint columns_3,
     device type_3 const& x,
-    device type_6 const& up_blocks,
+    device type_6 const& routed_up_blocks,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = up_group(index_3, up_blocks, _buffer_sizes);
-    float _e5 = group_product(_e4, first_3, group_3, columns_3, x, _buffer_sizes);
+    type_4 _e4 = routed_up_group(index_3, routed_up_blocks, _buffer_sizes);
+    float _e5 = group_product(_e4, first_3, group_2, columns_3, x, _buffer_sizes);
     return _e5;
+}
+
+void routed_rows_begin(
+    uint thread_3
+) {
+    routed_gate_begin(thread_3);
+    routed_up_begin(thread_3);
+    return;
+}
+
+void routed_rows(
+    uint expert,
+    uint first_row,
+    uint lane,
+    uint first_4,
+    thread type_9& sums_1,
+    device type_3 const& x,
+    device type_6 const& routed_gate_blocks,
+    device type_6 const& routed_up_blocks,
+    constant Parameters& p,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint group_3 = {};
+    uint r_1 = {};
+    group_3 = lane;
+    bool loop_init_3 = true;
+    while(true) {
+        if (!loop_init_3) {
+            uint _e58 = group_3;
+            group_3 = _e58 + TEAM;
+        }
+        loop_init_3 = false;
+        uint _e6 = group_3;
+        uint _e9 = p.n_groups;
+        if (_e6 < _e9) {
+        } else {
+            break;
+        }
+        {
+            r_1 = 0u;
+            bool loop_init_4 = true;
+            while(true) {
+                if (!loop_init_4) {
+                    uint _e56 = r_1;
+                    r_1 = _e56 + 1u;
+                }
+                loop_init_4 = false;
+                uint _e13 = r_1;
+                if (_e13 < ROWS) {
+                } else {
+                    break;
+                }
+                {
+                    uint _e16 = r_1;
+                    uint _e20 = p.n_rows;
+                    uint row = metal::min(first_row + _e16, _e20 - 1u);
+                    uint _e26 = p.n_rows;
+                    uint _e31 = p.n_groups;
+                    uint _e33 = group_3;
+                    uint index_8 = (((expert * _e26) + row) * _e31) + _e33;
+                    uint _e35 = r_1;
+                    float _e37 = sums_1.inner[_e35];
+                    uint _e38 = group_3;
+                    uint _e41 = p.columns;
+                    float _e42 = routed_gate_product(index_8, first_4, _e38, _e41, x, routed_gate_blocks, _buffer_sizes);
+                    sums_1.inner[_e35] = _e37 + _e42;
+                    uint _e45 = r_1;
+                    float _e48 = sums_1.inner[ROWS + _e45];
+                    uint _e49 = group_3;
+                    uint _e52 = p.columns;
+                    float _e53 = routed_up_product(index_8, first_4, _e49, _e52, x, routed_up_blocks, _buffer_sizes);
+                    sums_1.inner[ROWS + _e45] = _e48 + _e53;
+                }
+            }
+        }
+    }
+    return;
 }
 
 type_4 shared_gate_group(
     uint index_4,
     device type_6 const& shared_gate_quants,
-    device type_9 const& shared_gate_scales,
+    device type_11 const& shared_gate_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_4 = {};
@@ -283,13 +360,13 @@ type_4 shared_gate_group(
     float scale_2 = float2(as_type<half2>((_e5 >> (16u * (index_4 & 1u))))).x;
     metal::uint4 low_2 = shared_gate_quants[index_4 * 2u];
     metal::uint4 high_2 = shared_gate_quants[(index_4 * 2u) + 1u];
-    bool loop_init_3 = true;
+    bool loop_init_5 = true;
     while(true) {
-        if (!loop_init_3) {
+        if (!loop_init_5) {
             uint _e48 = i_5;
             i_5 = _e48 + 1u;
         }
-        loop_init_3 = false;
+        loop_init_5 = false;
         uint _e28 = i_5;
         if (_e28 < 4u) {
         } else {
@@ -309,30 +386,30 @@ type_4 shared_gate_group(
 }
 
 void shared_gate_begin(
-    uint thread_3
+    uint thread_4
 ) {
     return;
 }
 
 float shared_gate_product(
     uint index_5,
-    uint first_4,
+    uint first_5,
     uint group_4,
     uint columns_4,
     device type_3 const& x,
     device type_6 const& shared_gate_quants,
-    device type_9 const& shared_gate_scales,
+    device type_11 const& shared_gate_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 _e4 = shared_gate_group(index_5, shared_gate_quants, shared_gate_scales, _buffer_sizes);
-    float _e5 = group_product(_e4, first_4, group_4, columns_4, x, _buffer_sizes);
+    float _e5 = group_product(_e4, first_5, group_4, columns_4, x, _buffer_sizes);
     return _e5;
 }
 
 type_4 shared_up_group(
     uint index_6,
     device type_6 const& shared_up_quants,
-    device type_9 const& shared_up_scales,
+    device type_11 const& shared_up_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_5 = {};
@@ -341,13 +418,13 @@ type_4 shared_up_group(
     float scale_3 = float2(as_type<half2>((_e5 >> (16u * (index_6 & 1u))))).x;
     metal::uint4 low_3 = shared_up_quants[index_6 * 2u];
     metal::uint4 high_3 = shared_up_quants[(index_6 * 2u) + 1u];
-    bool loop_init_4 = true;
+    bool loop_init_6 = true;
     while(true) {
-        if (!loop_init_4) {
+        if (!loop_init_6) {
             uint _e48 = i_6;
             i_6 = _e48 + 1u;
         }
-        loop_init_4 = false;
+        loop_init_6 = false;
         uint _e28 = i_6;
         if (_e28 < 4u) {
         } else {
@@ -367,39 +444,119 @@ type_4 shared_up_group(
 }
 
 void shared_up_begin(
-    uint thread_4
+    uint thread_5
 ) {
     return;
 }
 
 float shared_up_product(
     uint index_7,
-    uint first_5,
+    uint first_6,
     uint group_5,
     uint columns_5,
     device type_3 const& x,
     device type_6 const& shared_up_quants,
-    device type_9 const& shared_up_scales,
+    device type_11 const& shared_up_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 _e4 = shared_up_group(index_7, shared_up_quants, shared_up_scales, _buffer_sizes);
-    float _e5 = group_product(_e4, first_5, group_5, columns_5, x, _buffer_sizes);
+    float _e5 = group_product(_e4, first_6, group_5, columns_5, x, _buffer_sizes);
     return _e5;
 }
 
+void shared_rows_begin(
+    uint thread_6
+) {
+    shared_gate_begin(thread_6);
+    shared_up_begin(thread_6);
+    return;
+}
+
+void shared_rows(
+    uint expert_1,
+    uint first_row_1,
+    uint lane_1,
+    uint first_7,
+    thread type_9& sums_2,
+    device type_3 const& x,
+    constant Parameters& p,
+    device type_6 const& shared_gate_quants,
+    device type_11 const& shared_gate_scales,
+    device type_6 const& shared_up_quants,
+    device type_11 const& shared_up_scales,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint group_6 = {};
+    uint r_2 = {};
+    group_6 = lane_1;
+    bool loop_init_7 = true;
+    while(true) {
+        if (!loop_init_7) {
+            uint _e58 = group_6;
+            group_6 = _e58 + TEAM;
+        }
+        loop_init_7 = false;
+        uint _e6 = group_6;
+        uint _e9 = p.n_groups;
+        if (_e6 < _e9) {
+        } else {
+            break;
+        }
+        {
+            r_2 = 0u;
+            bool loop_init_8 = true;
+            while(true) {
+                if (!loop_init_8) {
+                    uint _e56 = r_2;
+                    r_2 = _e56 + 1u;
+                }
+                loop_init_8 = false;
+                uint _e13 = r_2;
+                if (_e13 < ROWS) {
+                } else {
+                    break;
+                }
+                {
+                    uint _e16 = r_2;
+                    uint _e20 = p.n_rows;
+                    uint row_1 = metal::min(first_row_1 + _e16, _e20 - 1u);
+                    uint _e26 = p.n_rows;
+                    uint _e31 = p.n_groups;
+                    uint _e33 = group_6;
+                    uint index_9 = (((expert_1 * _e26) + row_1) * _e31) + _e33;
+                    uint _e35 = r_2;
+                    float _e37 = sums_2.inner[_e35];
+                    uint _e38 = group_6;
+                    uint _e41 = p.columns;
+                    float _e42 = shared_gate_product(index_9, first_7, _e38, _e41, x, shared_gate_quants, shared_gate_scales, _buffer_sizes);
+                    sums_2.inner[_e35] = _e37 + _e42;
+                    uint _e45 = r_2;
+                    float _e48 = sums_2.inner[ROWS + _e45];
+                    uint _e49 = group_6;
+                    uint _e52 = p.columns;
+                    float _e53 = shared_up_product(index_9, first_7, _e49, _e52, x, shared_up_quants, shared_up_scales, _buffer_sizes);
+                    sums_2.inner[ROWS + _e45] = _e48 + _e53;
+                }
+            }
+        }
+    }
+    return;
+}
+
 void pack_hidden(
-    metal::uint3 workgroup_1,
-    uint first_row,
-    uint thread_5,
-    thread type_11& values_6
+    uint hidden_row,
+    uint row_block,
+    uint first_row_2,
+    uint thread_7,
+    thread type_12& values_6
 ) {
     return;
 }
 
 void team_sums(
-    thread type_14& values_7,
-    uint thread_6,
-    threadgroup type_13& team_partials
+    thread type_9& values_7,
+    uint thread_8,
+    threadgroup type_14& team_partials
 ) {
     uint s = 0u;
     float sum_1 = {};
@@ -408,13 +565,13 @@ void team_sums(
     uint s_2 = 0u;
     float sum_2 = {};
     uint i_7 = {};
-    bool loop_init_5 = true;
+    bool loop_init_9 = true;
     while(true) {
-        if (!loop_init_5) {
+        if (!loop_init_9) {
             uint _e31 = s;
             s = _e31 + 1u;
         }
-        loop_init_5 = false;
+        loop_init_9 = false;
         uint _e4 = s;
         if (_e4 < SUMS) {
         } else {
@@ -430,13 +587,13 @@ void team_sums(
                 sum_1 = unnamed;
             } else {
                 far = 16u;
-                bool loop_init_6 = true;
+                bool loop_init_10 = true;
                 while(true) {
-                    if (!loop_init_6) {
+                    if (!loop_init_10) {
                         uint _e24 = far;
                         far = _e24 >> 1u;
                     }
-                    loop_init_6 = false;
+                    loop_init_10 = false;
                     uint _e16 = far;
                     if (_e16 > 0u) {
                     } else {
@@ -458,14 +615,14 @@ void team_sums(
     }
     if (false) {
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        if ((thread_6 % SUBGROUP) == 0u) {
-            bool loop_init_7 = true;
+        if ((thread_8 % SUBGROUP) == 0u) {
+            bool loop_init_11 = true;
             while(true) {
-                if (!loop_init_7) {
+                if (!loop_init_11) {
                     uint _e55 = s_1;
                     s_1 = _e55 + 1u;
                 }
-                loop_init_7 = false;
+                loop_init_11 = false;
                 uint _e40 = s_1;
                 if (_e40 < SUMS) {
                 } else {
@@ -475,19 +632,19 @@ void team_sums(
                     uint _e48 = s_1;
                     uint _e51 = s_1;
                     float _e53 = values_7.inner[_e51];
-                    team_partials.inner[((thread_6 / SUBGROUP) * SUMS) + _e48] = _e53;
+                    team_partials.inner[((thread_8 / SUBGROUP) * SUMS) + _e48] = _e53;
                 }
             }
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        uint first_6 = (thread_6 / TEAM) * 1u;
-        bool loop_init_8 = true;
+        uint first_8 = (thread_8 / TEAM) * 1u;
+        bool loop_init_12 = true;
         while(true) {
-            if (!loop_init_8) {
+            if (!loop_init_12) {
                 uint _e91 = s_2;
                 s_2 = _e91 + 1u;
             }
-            loop_init_8 = false;
+            loop_init_12 = false;
             uint _e63 = s_2;
             if (_e63 < SUMS) {
             } else {
@@ -496,13 +653,13 @@ void team_sums(
             {
                 sum_2 = 0.0;
                 i_7 = 0u;
-                bool loop_init_9 = true;
+                bool loop_init_13 = true;
                 while(true) {
-                    if (!loop_init_9) {
+                    if (!loop_init_13) {
                         uint _e85 = i_7;
                         i_7 = _e85 + 1u;
                     }
-                    loop_init_9 = false;
+                    loop_init_13 = false;
                     uint _e70 = i_7;
                     if (_e70 < 1u) {
                     } else {
@@ -512,7 +669,7 @@ void team_sums(
                         float _e73 = sum_2;
                         uint _e75 = i_7;
                         uint _e79 = s_2;
-                        float _e82 = team_partials.inner[((first_6 + _e75) * SUMS) + _e79];
+                        float _e82 = team_partials.inner[((first_8 + _e75) * SUMS) + _e79];
                         sum_2 = _e73 + _e82;
                     }
                 }
@@ -543,155 +700,87 @@ struct main_Input {
   metal::uint3 workgroup [[threadgroup_position_in_grid]]
 , uint thread_ [[thread_index_in_threadgroup]]
 , device type_3 const& x [[user(fake0)]]
-, device type_6 const& gate_blocks [[user(fake0)]]
-, device type_6 const& up_blocks [[user(fake0)]]
-, device type_6 const& shared_gate_quants [[user(fake0)]]
-, device type_9 const& shared_gate_scales [[user(fake0)]]
-, device type_6 const& shared_up_quants [[user(fake0)]]
-, device type_9 const& shared_up_scales [[user(fake0)]]
-, threadgroup type_13& team_partials
+, device type_6 const& routed_gate_blocks [[user(fake0)]]
+, device type_6 const& routed_up_blocks [[user(fake0)]]
 , constant Parameters& p [[user(fake0)]]
-, device type_16& hidden [[user(fake0)]]
-, device type_9 const& experts [[user(fake0)]]
-, device type_16 const& weights [[user(fake0)]]
+, device type_6 const& shared_gate_quants [[user(fake0)]]
+, device type_11 const& shared_gate_scales [[user(fake0)]]
+, device type_6 const& shared_up_quants [[user(fake0)]]
+, device type_11 const& shared_up_scales [[user(fake0)]]
+, threadgroup type_14& team_partials
+, device type_15& hidden [[user(fake0)]]
+, device type_11 const& experts [[user(fake0)]]
+, device type_15 const& weights [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
-    uint expert = 0u;
+    type_9 sums = {};
     float weight = 1.0;
-    type_14 sums = {};
-    uint group = {};
-    uint r = {};
-    type_11 values = {};
-    uint r_1 = 0u;
+    type_12 values = {};
+    uint r = 0u;
     bool local = {};
-    gate_begin(thread_);
-    up_begin(thread_);
-    uint _e5 = p.n_chosen;
-    uint token = workgroup.y / (_e5 + SHARED);
-    uint _e12 = p.n_chosen;
-    uint choice = workgroup.y % (_e12 + SHARED);
-    uint _e18 = p.n_chosen;
-    bool is_shared = choice == _e18;
-    uint first_row_1 = (workgroup.x * BLOCK_ROWS) + ((thread_ / TEAM) * ROWS);
-    uint lane = thread_ % TEAM;
-    if (!(is_shared)) {
-        uint _e38 = p.n_chosen;
-        uint _e42 = experts[(token * _e38) + choice];
-        expert = _e42;
-        uint _e46 = p.n_chosen;
-        float _e50 = weights[(token * _e46) + choice];
-        weight = _e50;
-    }
-    uint _e53 = p.columns;
-    uint first_7 = token * _e53;
-    group = lane;
-    bool loop_init_10 = true;
-    while(true) {
-        if (!loop_init_10) {
-            uint _e130 = group;
-            group = _e130 + TEAM;
-        }
-        loop_init_10 = false;
-        uint _e57 = group;
-        uint _e60 = p.n_groups;
-        if (_e57 < _e60) {
-        } else {
-            break;
-        }
-        {
-            r = 0u;
-            bool loop_init_11 = true;
-            while(true) {
-                if (!loop_init_11) {
-                    uint _e128 = r;
-                    r = _e128 + 1u;
-                }
-                loop_init_11 = false;
-                uint _e64 = r;
-                if (_e64 < ROWS) {
-                } else {
-                    break;
-                }
-                {
-                    uint _e67 = r;
-                    uint _e71 = p.n_rows;
-                    uint row = metal::min(first_row_1 + _e67, _e71 - 1u);
-                    uint _e75 = expert;
-                    uint _e78 = p.n_rows;
-                    uint _e83 = p.n_groups;
-                    uint _e85 = group;
-                    uint index_8 = (((_e75 * _e78) + row) * _e83) + _e85;
-                    if (is_shared) {
-                        uint _e87 = r;
-                        float _e89 = sums.inner[_e87];
-                        uint _e90 = group;
-                        uint _e93 = p.columns;
-                        float _e94 = shared_gate_product(index_8, first_7, _e90, _e93, x, shared_gate_quants, shared_gate_scales, _buffer_sizes);
-                        sums.inner[_e87] = _e89 + _e94;
-                        uint _e97 = r;
-                        float _e100 = sums.inner[ROWS + _e97];
-                        uint _e101 = group;
-                        uint _e104 = p.columns;
-                        float _e105 = shared_up_product(index_8, first_7, _e101, _e104, x, shared_up_quants, shared_up_scales, _buffer_sizes);
-                        sums.inner[ROWS + _e97] = _e100 + _e105;
-                    } else {
-                        uint _e107 = r;
-                        float _e109 = sums.inner[_e107];
-                        uint _e110 = group;
-                        uint _e113 = p.columns;
-                        float _e114 = gate_product(index_8, first_7, _e110, _e113, x, gate_blocks, _buffer_sizes);
-                        sums.inner[_e107] = _e109 + _e114;
-                        uint _e117 = r;
-                        float _e120 = sums.inner[ROWS + _e117];
-                        uint _e121 = group;
-                        uint _e124 = p.columns;
-                        float _e125 = up_product(index_8, first_7, _e121, _e124, x, up_blocks, _buffer_sizes);
-                        sums.inner[ROWS + _e117] = _e120 + _e125;
-                    }
-                }
-            }
-        }
+    uint _e4 = p.n_chosen;
+    uint n_choices = _e4 + SHARED;
+    uint choice = workgroup.x % n_choices;
+    uint row_block_1 = workgroup.x / n_choices;
+    uint token = workgroup.y;
+    uint first_row_3 = (row_block_1 * BLOCK_ROWS) + ((thread_ / TEAM) * ROWS);
+    uint lane_2 = thread_ % TEAM;
+    uint _e23 = p.columns;
+    uint first_9 = token * _e23;
+    uint _e30 = p.n_chosen;
+    if (choice == _e30) {
+        shared_rows_begin(thread_);
+        shared_rows(0u, first_row_3, lane_2, first_9, sums, x, p, shared_gate_quants, shared_gate_scales, shared_up_quants, shared_up_scales, _buffer_sizes);
+    } else {
+        uint _e36 = p.n_chosen;
+        uint expert_2 = experts[(token * _e36) + choice];
+        uint _e44 = p.n_chosen;
+        float _e48 = weights[(token * _e44) + choice];
+        weight = _e48;
+        routed_rows_begin(thread_);
+        routed_rows(expert_2, first_row_3, lane_2, first_9, sums, x, routed_gate_blocks, routed_up_blocks, p, _buffer_sizes);
     }
     team_sums(sums, thread_, team_partials);
-    bool loop_init_12 = true;
+    uint hidden_row_1 = (token * n_choices) + choice;
+    bool loop_init_14 = true;
     while(true) {
-        if (!loop_init_12) {
-            uint _e181 = r_1;
-            r_1 = _e181 + 1u;
+        if (!loop_init_14) {
+            uint _e98 = r;
+            r = _e98 + 1u;
         }
-        loop_init_12 = false;
-        uint _e136 = r_1;
-        if (_e136 < ROWS) {
+        loop_init_14 = false;
+        uint _e54 = r;
+        if (_e54 < ROWS) {
         } else {
             break;
         }
         {
-            uint _e139 = r_1;
-            uint _e141 = r_1;
-            float _e143 = sums.inner[_e141];
-            uint _e145 = r_1;
-            float _e148 = sums.inner[ROWS + _e145];
-            float _e151 = p.limit;
-            float _e152 = swiglu(_e143, _e148, _e151);
-            float _e153 = weight;
-            values.inner[_e139] = _e152 * _e153;
-            if (lane == 0u) {
-                uint _e159 = r_1;
-                uint _e163 = p.n_rows;
-                local = (first_row_1 + _e159) < _e163;
+            uint _e57 = r;
+            uint _e59 = r;
+            float _e61 = sums.inner[_e59];
+            uint _e63 = r;
+            float _e66 = sums.inner[ROWS + _e63];
+            float _e69 = p.limit;
+            float _e70 = swiglu(_e61, _e66, _e69);
+            float _e71 = weight;
+            values.inner[_e57] = _e70 * _e71;
+            if (lane_2 == 0u) {
+                uint _e77 = r;
+                uint _e81 = p.n_rows;
+                local = (first_row_3 + _e77) < _e81;
             } else {
                 local = false;
             }
-            bool _e166 = local;
-            if (_e166) {
-                uint _e171 = p.n_rows;
-                uint _e174 = r_1;
-                uint _e177 = r_1;
-                float _e179 = values.inner[_e177];
-                hidden[((workgroup.y * _e171) + first_row_1) + _e174] = _e179;
+            bool _e84 = local;
+            if (_e84) {
+                uint _e88 = p.n_rows;
+                uint _e91 = r;
+                uint _e94 = r;
+                float _e96 = values.inner[_e94];
+                hidden[((hidden_row_1 * _e88) + first_row_3) + _e91] = _e96;
             }
         }
     }
-    pack_hidden(workgroup, first_row_1, thread_, values);
+    pack_hidden(hidden_row_1, row_block_1, first_row_3, thread_, values);
     return;
 }

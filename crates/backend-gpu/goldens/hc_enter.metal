@@ -16,26 +16,33 @@ struct _mslBufferSizes {
 
 struct Parameters {
     uint hidden_size;
-    uint n_slices;
     uint n_iterations;
     float eps;
     float norm_eps;
 };
 typedef float type_2[1];
-struct type_3 {
-    float inner[256];
+typedef metal::float2 type_4[1];
+struct type_5 {
+    metal::float2 inner[255];
 };
-struct type_4 {
-    float inner[64];
+struct type_6 {
+    float inner[34];
 };
-struct type_9 {
+struct type_7 {
+    float inner[24];
+};
+struct type_8 {
+    float inner[3];
+};
+struct type_12 {
     metal::float4 inner[4];
 };
+constant uint N_SLICES = 64u;
 constant uint PAIRS = 10u;
 constant uint N_ROWS = 24u;
 constant uint N_SUMS = 34u;
-constant uint LANES = 64u;
-constant uint PARTS = 4u;
+constant uint LANES = 17u;
+constant uint PARTS = 15u;
 constant float LARGEST_EXPONENT = 80.0;
 
 metal::float4 sigmoid(
@@ -47,65 +54,76 @@ metal::float4 sigmoid(
 void add_slices(
     uint token,
     uint thread_1,
-    constant Parameters& p,
-    device type_2 const& slice_sums,
-    threadgroup type_3& parts,
-    threadgroup type_4& sums,
+    device type_4 const& slice_sums,
+    device type_2 const& base,
+    device type_2 const& scale,
+    threadgroup type_5& parts,
+    threadgroup type_6& sums,
+    threadgroup type_7& biases,
+    threadgroup type_8& scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    float sum_1 = 0.0;
+    metal::float2 sum = metal::float2(0.0);
     uint slice = {};
-    uint part = 1u;
-    uint i_1 = thread_1 % LANES;
-    if (i_1 < N_SUMS) {
+    metal::float2 sum_1 = metal::float2(0.0);
+    uint part = 0u;
+    if (thread_1 < N_ROWS) {
+        float _e8 = base[thread_1];
+        biases.inner[thread_1] = _e8;
+    }
+    if (thread_1 < 3u) {
+        float _e15 = scale[thread_1];
+        scales.inner[thread_1] = _e15;
+    }
+    if (thread_1 < 255u) {
         slice = thread_1 / LANES;
         bool loop_init = true;
         while(true) {
             if (!loop_init) {
-                uint _e30 = slice;
-                slice = _e30 + PARTS;
+                uint _e41 = slice;
+                slice = _e41 + PARTS;
             }
             loop_init = false;
-            uint _e11 = slice;
-            uint _e14 = p.n_slices;
-            if (_e11 < _e14) {
+            uint _e24 = slice;
+            if (_e24 < N_SLICES) {
             } else {
                 break;
             }
             {
-                float _e16 = sum_1;
-                uint _e20 = p.n_slices;
-                uint _e22 = slice;
-                float _e28 = slice_sums[(((token * _e20) + _e22) * N_SUMS) + i_1];
-                sum_1 = _e16 + _e28;
+                metal::float2 _e27 = sum;
+                uint _e31 = slice;
+                metal::float2 _e39 = slice_sums[(((token * N_SLICES) + _e31) * LANES) + (thread_1 % LANES)];
+                sum = _e27 + _e39;
             }
         }
+        metal::float2 _e46 = sum;
+        parts.inner[thread_1] = _e46;
     }
-    float _e35 = sum_1;
-    parts.inner[thread_1] = _e35;
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
     if (thread_1 < LANES) {
         bool loop_init_1 = true;
         while(true) {
             if (!loop_init_1) {
-                uint _e53 = part;
-                part = _e53 + 1u;
+                uint _e67 = part;
+                part = _e67 + 1u;
             }
             loop_init_1 = false;
-            uint _e40 = part;
-            if (_e40 < PARTS) {
+            uint _e54 = part;
+            if (_e54 < PARTS) {
             } else {
                 break;
             }
             {
-                float _e43 = sum_1;
-                uint _e45 = part;
-                float _e50 = parts.inner[(_e45 * LANES) + thread_1];
-                sum_1 = _e43 + _e50;
+                metal::float2 _e57 = sum_1;
+                uint _e59 = part;
+                metal::float2 _e64 = parts.inner[(_e59 * LANES) + thread_1];
+                sum_1 = _e57 + _e64;
             }
         }
-        float _e57 = sum_1;
-        sums.inner[thread_1] = _e57;
+        float _e74 = sum_1.x;
+        sums.inner[2u * thread_1] = _e74;
+        float _e82 = sum_1.y;
+        sums.inner[(2u * thread_1) + 1u] = _e82;
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
     return;
@@ -115,34 +133,33 @@ metal::float4 logits(
     uint first,
     float inverse_rms,
     uint group,
-    device type_2 const& base,
-    device type_2 const& scale,
-    threadgroup type_4& sums,
-    constant _mslBufferSizes& _buffer_sizes
+    threadgroup type_6& sums,
+    threadgroup type_7& biases,
+    threadgroup type_8& scales
 ) {
     float _e5 = sums.inner[first];
     float _e10 = sums.inner[first + 1u];
     float _e15 = sums.inner[first + 2u];
     float _e20 = sums.inner[first + 3u];
     metal::float4 z = metal::float4(_e5, _e10, _e15, _e20);
-    float _e24 = base[first];
-    float _e29 = base[first + 1u];
-    float _e34 = base[first + 2u];
-    float _e39 = base[first + 3u];
+    float _e24 = biases.inner[first];
+    float _e29 = biases.inner[first + 1u];
+    float _e34 = biases.inner[first + 2u];
+    float _e39 = biases.inner[first + 3u];
     metal::float4 b = metal::float4(_e24, _e29, _e34, _e39);
-    float _e44 = scale[group];
-    return ((z * inverse_rms) * _e44) + b;
+    float _e43 = scales.inner[group];
+    return (z * (inverse_rms * _e43)) + b;
 }
 
 float square_sum(
     metal::float4 w,
-    threadgroup type_4& sums
+    threadgroup type_6& sums
 ) {
     float _e3 = sums.inner[24];
     float _e6 = sums.inner[28];
     float _e9 = sums.inner[31];
     float _e12 = sums.inner[33];
-    metal::float4 own = metal::float4(_e3, _e6, _e9, _e12);
+    metal::float4 own_1 = metal::float4(_e3, _e6, _e9, _e12);
     float _e16 = sums.inner[25];
     float _e19 = sums.inner[26];
     float _e22 = sums.inner[27];
@@ -152,18 +169,17 @@ float square_sum(
     metal::float2 of_second = metal::float2(_e26, _e29);
     float _e45 = sums.inner[32];
     float mixed = ((w.x * metal::dot(of_first, w.yzw)) + (w.y * metal::dot(of_second, w.zw))) + ((w.z * w.w) * _e45);
-    return metal::max(metal::dot(own, w * w) + (2.0 * mixed), 0.0);
+    return metal::max(metal::dot(own_1, w * w) + (2.0 * mixed), 0.0);
 }
 
 metal::float4x4 combination(
     float inverse_rms_1,
     constant Parameters& p,
-    device type_2 const& base,
-    device type_2 const& scale,
-    threadgroup type_4& sums,
-    constant _mslBufferSizes& _buffer_sizes
+    threadgroup type_6& sums,
+    threadgroup type_7& biases,
+    threadgroup type_8& scales
 ) {
-    type_9 m = {};
+    type_12 m = {};
     uint a = 0u;
     uint iteration = 0u;
     uint a_1 = {};
@@ -182,7 +198,7 @@ metal::float4x4 combination(
         }
         {
             uint _e9 = a;
-            metal::float4 _e13 = logits(8u + (4u * _e9), inverse_rms_1, 2u, base, scale, sums, _buffer_sizes);
+            metal::float4 _e13 = logits(8u + (4u * _e9), inverse_rms_1, 2u, sums, biases, scales);
             metal::float4 e = metal::exp(_e13 - metal::float4(metal::max(metal::max(_e13.x, _e13.y), metal::max(_e13.z, _e13.w))));
             uint _e24 = a;
             float _e33 = p.eps;
@@ -192,8 +208,8 @@ metal::float4x4 combination(
     bool loop_init_3 = true;
     while(true) {
         if (!loop_init_3) {
-            uint _e101 = iteration;
-            iteration = _e101 + 1u;
+            uint _e118 = iteration;
+            iteration = _e118 + 1u;
         }
         loop_init_3 = false;
         uint _e41 = iteration;
@@ -209,8 +225,8 @@ metal::float4x4 combination(
                 bool loop_init_4 = true;
                 while(true) {
                     if (!loop_init_4) {
-                        uint _e70 = a_1;
-                        a_1 = _e70 + 1u;
+                        uint _e84 = a_1;
+                        a_1 = _e84 + 1u;
                     }
                     loop_init_4 = false;
                     uint _e51 = a_1;
@@ -222,44 +238,50 @@ metal::float4x4 combination(
                         uint _e54 = a_1;
                         metal::float4 _e56 = m.inner[_e54];
                         uint _e57 = a_1;
-                        metal::float4 _e59 = m.inner[_e57];
-                        float _e65 = p.eps;
-                        m.inner[_e54] = _e56 / metal::float4(metal::dot(_e59, metal::float4(1.0)) + _e65);
+                        float _e60 = m.inner[_e57].x;
+                        uint _e61 = a_1;
+                        float _e64 = m.inner[_e61].y;
+                        uint _e66 = a_1;
+                        float _e69 = m.inner[_e66].z;
+                        uint _e70 = a_1;
+                        float _e73 = m.inner[_e70].w;
+                        float _e78 = p.eps;
+                        m.inner[_e54] = _e56 * (1.0 / (((_e60 + _e64) + (_e69 + _e73)) + _e78));
                     }
                 }
             }
-            metal::float4 _e73 = m.inner[0];
-            metal::float4 _e75 = m.inner[1];
-            metal::float4 _e78 = m.inner[2];
-            metal::float4 _e81 = m.inner[3];
-            float _e85 = p.eps;
-            metal::float4 columns = (((_e73 + _e75) + _e78) + _e81) + metal::float4(_e85);
+            metal::float4 _e87 = m.inner[0];
+            metal::float4 _e89 = m.inner[1];
+            metal::float4 _e92 = m.inner[2];
+            metal::float4 _e94 = m.inner[3];
+            float _e99 = p.eps;
+            metal::float4 inverse = metal::float4(1.0) / (((_e87 + _e89) + (_e92 + _e94)) + metal::float4(_e99));
             a_2 = 0u;
             bool loop_init_5 = true;
             while(true) {
                 if (!loop_init_5) {
-                    uint _e98 = a_2;
-                    a_2 = _e98 + 1u;
+                    uint _e115 = a_2;
+                    a_2 = _e115 + 1u;
                 }
                 loop_init_5 = false;
-                uint _e90 = a_2;
-                if (_e90 < 4u) {
+                uint _e107 = a_2;
+                if (_e107 < 4u) {
                 } else {
                     break;
                 }
                 {
-                    uint _e93 = a_2;
-                    metal::float4 _e95 = m.inner[_e93];
-                    m.inner[_e93] = _e95 / columns;
+                    uint _e110 = a_2;
+                    metal::float4 _e112 = m.inner[_e110];
+                    m.inner[_e110] = _e112 * inverse;
                 }
             }
         }
     }
-    metal::float4 _e104 = m.inner[0];
-    metal::float4 _e106 = m.inner[1];
-    metal::float4 _e108 = m.inner[2];
-    metal::float4 _e110 = m.inner[3];
-    return metal::float4x4(_e104, _e106, _e108, _e110);
+    metal::float4 _e121 = m.inner[0];
+    metal::float4 _e123 = m.inner[1];
+    metal::float4 _e125 = m.inner[2];
+    metal::float4 _e127 = m.inner[3];
+    return metal::float4x4(_e121, _e123, _e125, _e127);
 }
 
 void write_gates(
@@ -267,18 +289,18 @@ void write_gates(
     float inverse_rms_2,
     constant Parameters& p,
     device type_2& gates,
-    device type_2 const& base,
-    device type_2 const& scale,
-    threadgroup type_4& sums,
+    threadgroup type_6& sums,
+    threadgroup type_7& biases,
+    threadgroup type_8& scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint i = 0u;
     uint j_1 = {};
     uint first_1 = token_1 * 20u;
-    metal::float4 _e6 = logits(4u, inverse_rms_2, 1u, base, scale, sums, _buffer_sizes);
+    metal::float4 _e6 = logits(4u, inverse_rms_2, 1u, sums, biases, scales);
     metal::float4 _e7 = sigmoid(_e6);
     metal::float4 post = 2.0 * _e7;
-    metal::float4x4 _e10 = combination(inverse_rms_2, p, base, scale, sums, _buffer_sizes);
+    metal::float4x4 _e10 = combination(inverse_rms_2, p, sums, biases, scales);
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
@@ -339,68 +361,75 @@ struct main_Input {
 , device type_2& normed [[user(fake0)]]
 , device type_2& gates [[user(fake0)]]
 , device type_2 const& streams [[user(fake0)]]
-, device type_2 const& slice_sums [[user(fake0)]]
+, device type_4 const& slice_sums [[user(fake0)]]
 , device type_2 const& base [[user(fake0)]]
 , device type_2 const& scale [[user(fake0)]]
 , device type_2 const& gain [[user(fake0)]]
-, threadgroup type_3& parts
-, threadgroup type_4& sums
+, threadgroup type_5& parts
+, threadgroup type_6& sums
+, threadgroup type_7& biases
+, threadgroup type_8& scales
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
-    float sum = 0.0;
+    metal::float4 own = {};
+    float own_gain = 0.0;
     uint j = 0u;
     uint token_3 = workgroup.y;
-    add_slices(token_3, thread_, p, slice_sums, parts, sums, _buffer_sizes);
-    float _e5 = sums.inner[24];
-    float _e8 = sums.inner[28];
-    float _e12 = sums.inner[31];
-    float _e16 = sums.inner[33];
-    float squares = ((_e5 + _e8) + _e12) + _e16;
-    uint _e21 = p.hidden_size;
-    float _e27 = p.norm_eps;
-    float inverse_rms_3 = 1.0 / metal::sqrt((squares / static_cast<float>(4u * _e21)) + _e27);
-    uint _e37 = p.hidden_size;
-    if ((workgroup.x * 256u) >= _e37) {
+    uint _e8 = p.hidden_size;
+    bool makes_gates = (workgroup.x * 256u) >= _e8;
+    uint channel_1 = (workgroup.x * 256u) + thread_;
+    if (!(makes_gates)) {
+        bool loop_init_8 = true;
+        while(true) {
+            if (!loop_init_8) {
+                uint _e38 = j;
+                j = _e38 + 1u;
+            }
+            loop_init_8 = false;
+            uint _e20 = j;
+            if (_e20 < 4u) {
+            } else {
+                break;
+            }
+            {
+                uint _e23 = j;
+                uint _e28 = j;
+                uint _e32 = p.hidden_size;
+                float _e36 = streams[(((token_3 * 4u) + _e28) * _e32) + channel_1];
+                own[_e23] = _e36;
+            }
+        }
+        float _e42 = gain[channel_1];
+        own_gain = _e42;
+    }
+    add_slices(token_3, thread_, slice_sums, base, scale, parts, sums, biases, scales, _buffer_sizes);
+    float _e45 = sums.inner[24];
+    float _e48 = sums.inner[28];
+    float _e52 = sums.inner[31];
+    float _e56 = sums.inner[33];
+    float squares = ((_e45 + _e48) + _e52) + _e56;
+    uint _e61 = p.hidden_size;
+    float _e67 = p.norm_eps;
+    float inverse_rms_3 = 1.0 / metal::sqrt((squares / static_cast<float>(4u * _e61)) + _e67);
+    if (makes_gates) {
         if (thread_ == 0u) {
-            write_gates(token_3, inverse_rms_3, p, gates, base, scale, sums, _buffer_sizes);
+            write_gates(token_3, inverse_rms_3, p, gates, sums, biases, scales, _buffer_sizes);
         }
         return;
     }
-    metal::float4 _e43 = logits(0u, inverse_rms_3, 0u, base, scale, sums, _buffer_sizes);
-    metal::float4 _e44 = sigmoid(_e43);
-    float _e47 = p.eps;
-    metal::float4 pre = _e44 + metal::float4(_e47);
-    float _e50 = square_sum(pre, sums);
-    uint _e53 = p.hidden_size;
-    float _e58 = p.norm_eps;
-    float norm = 1.0 / metal::sqrt((_e50 / static_cast<float>(_e53)) + _e58);
-    uint channel_1 = (workgroup.x * 256u) + thread_;
-    bool loop_init_8 = true;
-    while(true) {
-        if (!loop_init_8) {
-            uint _e92 = j;
-            j = _e92 + 1u;
-        }
-        loop_init_8 = false;
-        uint _e71 = j;
-        if (_e71 < 4u) {
-        } else {
-            break;
-        }
-        {
-            float _e74 = sum;
-            uint _e75 = j;
-            uint _e80 = j;
-            uint _e84 = p.hidden_size;
-            float _e88 = streams[(((token_3 * 4u) + _e80) * _e84) + channel_1];
-            sum = _e74 + (pre[_e75] * _e88);
-        }
-    }
-    float _e94 = sum;
-    float _e98 = gain[channel_1];
-    float value_1 = (_e94 * norm) * _e98;
-    uint _e103 = p.hidden_size;
-    normed[(token_3 * _e103) + channel_1] = value_1;
+    metal::float4 _e76 = logits(0u, inverse_rms_3, 0u, sums, biases, scales);
+    metal::float4 _e77 = sigmoid(_e76);
+    float _e80 = p.eps;
+    metal::float4 pre = _e77 + metal::float4(_e80);
+    float _e83 = square_sum(pre, sums);
+    uint _e86 = p.hidden_size;
+    float _e91 = p.norm_eps;
+    float norm = 1.0 / metal::sqrt((_e83 / static_cast<float>(_e86)) + _e91);
+    metal::float4 _e96 = own;
+    float _e99 = own_gain;
+    float value_1 = (metal::dot(pre, _e96) * norm) * _e99;
+    uint _e104 = p.hidden_size;
+    normed[(token_3 * _e104) + channel_1] = value_1;
     pack_normed(token_3, channel_1, thread_, value_1);
     return;
 }

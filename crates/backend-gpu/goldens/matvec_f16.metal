@@ -37,7 +37,10 @@ struct Parameters {
     float norm_eps;
 };
 typedef metal::uint4 type_9[1];
-typedef float type_10[1];
+struct type_10 {
+    metal::float4 inner[2];
+};
+typedef float type_11[1];
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 128u;
 constant uint SUMS = 2u;
@@ -176,7 +179,7 @@ void team_sums(
             }
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        uint first_3 = (thread_1 / TEAM) * 4u;
+        uint first_2 = (thread_1 / TEAM) * 4u;
         bool loop_init_4 = true;
         while(true) {
             if (!loop_init_4) {
@@ -208,7 +211,7 @@ void team_sums(
                         float _e73 = sum_2;
                         uint _e75 = i_1;
                         uint _e79 = s_2;
-                        float _e82 = team_partials.inner[((first_3 + _e75) * SUMS) + _e79];
+                        float _e82 = team_partials.inner[((first_2 + _e75) * SUMS) + _e79];
                         sum_2 = _e73 + _e82;
                     }
                 }
@@ -235,80 +238,37 @@ uint n_blocks(
     return ((n_rows + BLOCK_ROWS) - 1u) / BLOCK_ROWS;
 }
 
-void wa_begin(
-    uint thread_3
-) {
-    return;
-}
-
-type_4 wa_group(
+type_10 wa_eight(
     uint index,
     device type_9 const& wa_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 values_2 = {};
-    uint i_2 = 0u;
-    bool loop_init_6 = true;
-    while(true) {
-        if (!loop_init_6) {
-            uint _e35 = i_2;
-            i_2 = _e35 + 1u;
-        }
-        loop_init_6 = false;
-        uint _e4 = i_2;
-        if (_e4 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e10 = i_2;
-            metal::uint4 eight = wa_values[(index * 4u) + _e10];
-            uint _e15 = i_2;
-            values_2.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight.x)), float2(as_type<half2>(eight.y)));
-            uint _e24 = i_2;
-            values_2.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight.z)), float2(as_type<half2>(eight.w)));
-        }
-    }
-    type_4 _e37 = values_2;
-    return _e37;
-}
-
-float wa_product(
-    uint index_1,
-    uint first_2,
-    uint group_1,
-    uint columns_2,
-    device type_3 const& x,
-    device type_9 const& wa_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    type_4 _e4 = wa_group(index_1, wa_values, _buffer_sizes);
-    float _e5 = group_product(_e4, first_2, group_1, columns_2, x, _buffer_sizes);
-    return _e5;
+    metal::uint4 eight = wa_values[index];
+    return type_10 {{metal::float4(float2(as_type<half2>(eight.x)), float2(as_type<half2>(eight.y))), metal::float4(float2(as_type<half2>(eight.z)), float2(as_type<half2>(eight.w)))}};
 }
 
 void wa_store(
     uint first_row,
     uint n_rows_1,
-    uint thread_4,
+    uint thread_3,
     thread type_6& sums,
     constant Parameters& p,
-    device type_10& wa_out,
+    device type_11& wa_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint r = 0u;
     uint t = {};
     bool local = {};
-    if ((thread_4 % TEAM) != 0u) {
+    if ((thread_3 % TEAM) != 0u) {
         return;
     }
-    bool loop_init_7 = true;
+    bool loop_init_6 = true;
     while(true) {
-        if (!loop_init_7) {
+        if (!loop_init_6) {
             uint _e48 = r;
             r = _e48 + 1u;
         }
-        loop_init_7 = false;
+        loop_init_6 = false;
         uint _e10 = r;
         if (_e10 < ROWS) {
         } else {
@@ -316,13 +276,13 @@ void wa_store(
         }
         {
             t = 0u;
-            bool loop_init_8 = true;
+            bool loop_init_7 = true;
             while(true) {
-                if (!loop_init_8) {
+                if (!loop_init_7) {
                     uint _e45 = t;
                     t = _e45 + 1u;
                 }
-                loop_init_8 = false;
+                loop_init_7 = false;
                 uint _e15 = t;
                 if (_e15 < TOKENS) {
                 } else {
@@ -356,66 +316,64 @@ void wa_store(
 void wa_rows(
     uint block,
     uint n_rows_2,
-    uint thread_5,
+    uint thread_4,
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
     device type_9 const& wa_values,
-    device type_10& wa_out,
+    device type_11& wa_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_1 = {};
-    uint group_2 = {};
+    uint i_2 = {};
     uint r_1 = {};
     uint t_1 = {};
-    wa_begin(thread_5);
-    uint first_row_1 = (block * BLOCK_ROWS) + ((thread_5 / TEAM) * ROWS);
-    uint lane = thread_5 % TEAM;
-    group_2 = lane;
-    bool loop_init_9 = true;
+    uint first_row_1 = (block * BLOCK_ROWS) + ((thread_4 / TEAM) * ROWS);
+    uint _e13 = p.n_groups;
+    uint n_eights = 4u * _e13;
+    i_2 = thread_4 % TEAM;
+    bool loop_init_8 = true;
     while(true) {
-        if (!loop_init_9) {
-            uint _e78 = group_2;
-            group_2 = _e78 + TEAM;
+        if (!loop_init_8) {
+            uint _e92 = i_2;
+            i_2 = _e92 + TEAM;
         }
-        loop_init_9 = false;
-        uint _e14 = group_2;
-        uint _e17 = p.n_groups;
-        if (_e14 < _e17) {
+        loop_init_8 = false;
+        uint _e19 = i_2;
+        if (_e19 < n_eights) {
         } else {
             break;
         }
         {
             r_1 = 0u;
-            bool loop_init_10 = true;
+            bool loop_init_9 = true;
             while(true) {
-                if (!loop_init_10) {
-                    uint _e76 = r_1;
-                    r_1 = _e76 + 1u;
+                if (!loop_init_9) {
+                    uint _e90 = r_1;
+                    r_1 = _e90 + 1u;
                 }
-                loop_init_10 = false;
-                uint _e21 = r_1;
-                if (_e21 < ROWS) {
+                loop_init_9 = false;
+                uint _e23 = r_1;
+                if (_e23 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e24 = r_1;
-                    uint row = metal::min(first_row_1 + _e24, n_rows_2 - 1u);
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_2;
-                    uint index_2 = (row * _e31) + _e33;
+                    uint _e26 = r_1;
+                    uint row = metal::min(first_row_1 + _e26, n_rows_2 - 1u);
+                    uint _e32 = i_2;
+                    type_10 _e34 = wa_eight((row * n_eights) + _e32, wa_values, _buffer_sizes);
                     uint _e37 = p.rows_per_part;
                     uint _e41 = p.columns;
                     uint part = (row / _e37) * _e41;
                     t_1 = 0u;
-                    bool loop_init_11 = true;
+                    bool loop_init_10 = true;
                     while(true) {
-                        if (!loop_init_11) {
-                            uint _e73 = t_1;
-                            t_1 = _e73 + 1u;
+                        if (!loop_init_10) {
+                            uint _e87 = t_1;
+                            t_1 = _e87 + 1u;
                         }
-                        loop_init_11 = false;
+                        loop_init_10 = false;
                         uint _e45 = t_1;
                         if (_e45 < TOKENS) {
                         } else {
@@ -427,14 +385,14 @@ void wa_rows(
                             if (_e48 < _e51) {
                                 uint _e53 = t_1;
                                 uint _e56 = p.x_width;
-                                uint first_4 = (_e53 * _e56) + part;
-                                uint _e59 = r_1;
-                                uint _e62 = t_1;
-                                float _e65 = sums_1.inner[(_e59 * TOKENS) + _e62];
-                                uint _e66 = group_2;
-                                uint _e69 = p.columns;
-                                float _e70 = wa_product(index_2, first_4, _e66, _e69, x, wa_values, _buffer_sizes);
-                                sums_1.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
+                                uint _e62 = i_2;
+                                uint at_1 = (((_e53 * _e56) + part) / 4u) + (2u * _e62);
+                                uint _e65 = r_1;
+                                uint _e68 = t_1;
+                                float _e71 = sums_1.inner[(_e65 * TOKENS) + _e68];
+                                metal::float4 _e75 = x[at_1];
+                                metal::float4 _e82 = x[at_1 + 1u];
+                                sums_1.inner[(_e65 * TOKENS) + _e68] = _e71 + (metal::dot(_e34.inner[0], _e75) + metal::dot(_e34.inner[1], _e82));
                             }
                         }
                     }
@@ -442,15 +400,15 @@ void wa_rows(
             }
         }
     }
-    team_sums(sums_1, thread_5, team_partials);
-    wa_store(first_row_1, n_rows_2, thread_5, sums_1, p, wa_out, _buffer_sizes);
+    team_sums(sums_1, thread_4, team_partials);
+    wa_store(first_row_1, n_rows_2, thread_4, sums_1, p, wa_out, _buffer_sizes);
     return;
 }
 
 void wb_rows(
     uint block_1,
     uint n_rows_3,
-    uint thread_6
+    uint thread_5
 ) {
     return;
 }
@@ -458,7 +416,7 @@ void wb_rows(
 void wc_rows(
     uint block_2,
     uint n_rows_4,
-    uint thread_7
+    uint thread_6
 ) {
     return;
 }
@@ -466,7 +424,7 @@ void wc_rows(
 void wd_rows(
     uint block_3,
     uint n_rows_5,
-    uint thread_8
+    uint thread_7
 ) {
     return;
 }
@@ -474,7 +432,7 @@ void wd_rows(
 void we_rows(
     uint block_4,
     uint n_rows_6,
-    uint thread_9
+    uint thread_8
 ) {
     return;
 }
@@ -482,7 +440,7 @@ void we_rows(
 void wf_rows(
     uint block_5,
     uint n_rows_7,
-    uint thread_10
+    uint thread_9
 ) {
     return;
 }
@@ -490,7 +448,7 @@ void wf_rows(
 void wg_rows(
     uint block_6,
     uint n_rows_8,
-    uint thread_11
+    uint thread_10
 ) {
     return;
 }
@@ -498,9 +456,41 @@ void wg_rows(
 void wh_rows(
     uint block_7,
     uint n_rows_9,
-    uint thread_12
+    uint thread_11
 ) {
     return;
+}
+
+type_4 wa_group(
+    uint index_1,
+    device type_9 const& wa_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_4 values_2 = {};
+    uint i_3 = 0u;
+    bool loop_init_11 = true;
+    while(true) {
+        if (!loop_init_11) {
+            uint _e35 = i_3;
+            i_3 = _e35 + 1u;
+        }
+        loop_init_11 = false;
+        uint _e4 = i_3;
+        if (_e4 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e10 = i_3;
+            metal::uint4 eight_1 = wa_values[(index_1 * 4u) + _e10];
+            uint _e15 = i_3;
+            values_2.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_1.x)), float2(as_type<half2>(eight_1.y)));
+            uint _e24 = i_3;
+            values_2.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_1.z)), float2(as_type<half2>(eight_1.w)));
+        }
+    }
+    type_4 _e37 = values_2;
+    return _e37;
 }
 
 struct main_Input {
@@ -512,7 +502,7 @@ struct main_Input {
 , threadgroup type_5& team_partials
 , constant Parameters& p [[user(fake0)]]
 , device type_9 const& wa_values [[user(fake0)]]
-, device type_10& wa_out [[user(fake0)]]
+, device type_11& wa_out [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
     activations_begin(thread_);

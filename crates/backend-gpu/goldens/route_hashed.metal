@@ -13,7 +13,7 @@ struct _mslBufferSizes {
 };
 
 typedef uint type_1[1];
-struct type_2 {
+struct type_3 {
     uint inner[6];
 };
 struct Parameters {
@@ -25,13 +25,21 @@ struct type_5 {
 };
 constant uint N_EXPERTS = 256u;
 constant uint N_CHOSEN = 6u;
+constant uint THREADS = 256u;
+
+void consider(
+    uint expert,
+    float probability
+) {
+    return;
+}
 
 void choose(
     uint token,
     uint thread_1,
     device type_1 const& tokens,
     device type_1 const& table,
-    threadgroup type_2& chosen,
+    threadgroup type_3& chosen,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     if (thread_1 < N_CHOSEN) {
@@ -62,12 +70,12 @@ float softplus(
 
 struct main_Input {
 };
-[[max_total_threads_per_threadgroup(64)]] kernel void main_(
+[[max_total_threads_per_threadgroup(256)]] kernel void main_(
   metal::uint3 workgroup [[threadgroup_position_in_grid]]
 , uint thread_ [[thread_index_in_threadgroup]]
 , device type_1 const& tokens [[user(fake0)]]
 , device type_1 const& table [[user(fake0)]]
-, threadgroup type_2& chosen
+, threadgroup type_3& chosen
 , constant Parameters& p [[user(fake0)]]
 , device type_1& experts [[user(fake0)]]
 , device type_4& weights [[user(fake0)]]
@@ -78,14 +86,13 @@ struct main_Input {
     uint e = {};
     float sum = 0.0;
     uint i = 0u;
-    uint i_1 = 0u;
     uint token_1 = workgroup.x;
     e = thread_;
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
-            uint _e19 = e;
-            e = _e19 + 64u;
+            uint _e20 = e;
+            e = _e20 + THREADS;
         }
         loop_init = false;
         uint _e4 = e;
@@ -94,63 +101,47 @@ struct main_Input {
             break;
         }
         {
-            uint _e8 = e;
-            uint _e13 = e;
-            float _e16 = logits[(token_1 * N_EXPERTS) + _e13];
-            float _e17 = softplus(_e16);
-            probabilities.inner[_e8] = metal::sqrt(_e17);
+            uint _e10 = e;
+            float _e13 = logits[(token_1 * N_EXPERTS) + _e10];
+            float _e14 = softplus(_e13);
+            float probability_1 = metal::sqrt(_e14);
+            uint _e17 = e;
+            probabilities.inner[_e17] = probability_1;
+            uint _e19 = e;
+            consider(_e19, probability_1);
         }
     }
-    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
     choose(token_1, thread_, tokens, table, chosen, _buffer_sizes);
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-    if (thread_ == 0u) {
+    if (thread_ < N_CHOSEN) {
         bool loop_init_1 = true;
         while(true) {
             if (!loop_init_1) {
-                uint _e41 = i;
-                i = _e41 + 1u;
+                uint _e42 = i;
+                i = _e42 + 1u;
             }
             loop_init_1 = false;
-            uint _e28 = i;
-            if (_e28 < N_CHOSEN) {
+            uint _e29 = i;
+            if (_e29 < N_CHOSEN) {
             } else {
                 break;
             }
             {
-                float _e31 = sum;
-                uint _e34 = i;
-                uint _e36 = chosen.inner[_e34];
-                float _e38 = probabilities.inner[_e36];
-                sum = _e31 + _e38;
+                float _e32 = sum;
+                uint _e35 = i;
+                uint _e37 = chosen.inner[_e35];
+                float _e39 = probabilities.inner[_e37];
+                sum = _e32 + _e39;
             }
         }
-        bool loop_init_2 = true;
-        while(true) {
-            if (!loop_init_2) {
-                uint _e78 = i_1;
-                i_1 = _e78 + 1u;
-            }
-            loop_init_2 = false;
-            uint _e45 = i_1;
-            if (_e45 < N_CHOSEN) {
-            } else {
-                break;
-            }
-            {
-                uint _e51 = i_1;
-                uint _e55 = i_1;
-                uint _e57 = chosen.inner[_e55];
-                experts[(token_1 * N_CHOSEN) + _e51] = _e57;
-                uint _e61 = i_1;
-                uint _e66 = i_1;
-                uint _e68 = chosen.inner[_e66];
-                float _e70 = probabilities.inner[_e68];
-                float _e71 = sum;
-                float _e75 = p.scale;
-                weights[(token_1 * N_CHOSEN) + _e61] = (_e70 / _e71) * _e75;
-            }
-        }
+        uint at = (token_1 * N_CHOSEN) + thread_;
+        uint _e51 = chosen.inner[thread_];
+        experts[at] = _e51;
+        uint _e57 = chosen.inner[thread_];
+        float _e59 = probabilities.inner[_e57];
+        float _e60 = sum;
+        float _e64 = p.scale;
+        weights[at] = (_e59 / _e60) * _e64;
         return;
     } else {
         return;

@@ -33,7 +33,7 @@ const MANY_WORKGROUPS: usize = 512;
 const MAX_SPLITS: usize = 128;
 /// Channels of a head that a workgroup puts together, and its threads.
 const COMBINE_CHANNELS: usize = 128;
-const COMBINE_WORKGROUP: usize = 128;
+const COMBINE_WORKGROUP: usize = 256;
 
 /// Which compressed rows a kernel reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -260,6 +260,11 @@ impl FewTokens {
         self.packs(profile, 1, &[2])
     }
 
+    /// Whether gates and ups of routed experts are read two groups at a time.
+    fn pairs_groups(&self, profile: &DeviceProfile) -> bool {
+        self.packs_input(profile) && self.routed[..2] == [Format::Iq2Xxs; 2]
+    }
+
     /// Threads that share a row of gate and up: few, so that a workgroup makes whole blocks.
     fn gate_team(&self) -> usize {
         team(self.n_groups[0]).min(32)
@@ -316,15 +321,21 @@ pub(crate) fn gate_up_kernel(profile: &DeviceProfile, few: &FewTokens) -> Kernel
     constants.push(("SHARED", u32::from(few.shared.is_some())));
     let packed = few.packs_input(profile);
     let mut parts = inputs(few.aligned[0], packed);
-    let [gate, up, _] = few.routed;
-    let [shared_gate, shared_up, _] = few.shared.map_or([None; 3], |formats| formats.map(Some));
-    let named = [
-        ("gate", Some(gate)),
-        ("up", Some(up)),
-        ("shared_gate", shared_gate),
-        ("shared_up", shared_up),
-    ];
-    let binding = matrices(&mut parts, GATE_BINDING, packed, &named);
+    let mut binding = GATE_BINDING;
+    if few.pairs_groups(profile) {
+        let rows = include_str!("shaders/expert_rows_iq2_xxs.wgsl");
+        parts.push(Part::weight(rows, "routed", binding));
+        binding += 2 * Format::Iq2Xxs.n_bindings();
+    } else {
+        let [gate, up, _] = few.routed.map(Some);
+        let named = [("routed_gate", gate), ("routed_up", up)];
+        binding = matrices(&mut parts, binding, packed, &named);
+        parts.push(Part::weight(include_str!("shaders/expert_rows.wgsl"), "routed", 0));
+    }
+    let [gate, up, _] = few.shared.map_or([None; 3], |formats| formats.map(Some));
+    let named = [("shared_gate", gate), ("shared_up", up)];
+    let binding = matrices(&mut parts, binding, packed, &named);
+    parts.push(Part::weight(include_str!("shaders/expert_rows.wgsl"), "shared", 0));
     if few.packs_hidden(profile) {
         parts.push(include_str!("shaders/packed/round.wgsl").into());
         parts.push(Part::weight(include_str!("shaders/expert_pack.wgsl"), "hidden", binding));
@@ -383,7 +394,8 @@ fn gate_up(
         routed.n_chosen as u32,
         limit.to_bits(),
     ];
-    let grid = [n_rows.div_ceil(few.gate_rows()) as u32, n_choices as u32, 1];
+    let n_blocks = n_rows.div_ceil(few.gate_rows()) * (n_choices / x.n_rows);
+    let grid = [n_blocks as u32, x.n_rows as u32, 1];
     context.dispatch(&kernel, &bindings, &parameters, grid);
     if packs {
         context.packed_is_current(&hidden, n_choices * n_rows);
@@ -399,6 +411,11 @@ pub(crate) fn down_kernel(profile: &DeviceProfile, few: &FewTokens) -> Kernel {
     let named =
         [("down", Some(few.routed[2])), ("shared_down", few.shared.map(|formats| formats[2]))];
     matrices(&mut parts, DOWN_BINDING, packed, &named);
+    let share = match few.routed[2] {
+        Format::Q2K if packed => include_str!("shaders/expert_down_rows_q2_k.wgsl"),
+        _ => include_str!("shaders/expert_down_rows.wgsl"),
+    };
+    parts.push(Part::weight(share, "down", 0));
     parts.extend([reduction, include_str!("shaders/expert_down.wgsl").into()]);
     Kernel { name: "expert_down", constants, parts }
 }

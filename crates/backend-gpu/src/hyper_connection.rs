@@ -195,8 +195,9 @@ pub(crate) fn slices_kernel(
     Kernel { name: "hc_slices", constants, parts }
 }
 
-/// The second: gates, and the normed input of the next sublayer, also rounded to int8.
-pub(crate) fn enter_kernel(packs: bool) -> Kernel {
+/// The second: gates, and the normed input of the next sublayer of this width, also rounded to int8.
+pub(crate) fn enter_kernel(width: usize, packs: bool) -> Kernel {
+    let constants = vec![("N_SLICES", (width / SLICE) as u32)];
     let mut parts: Vec<Part> = vec![include_str!("shaders/hc_enter.wgsl").into()];
     if packs {
         parts.push(include_str!("shaders/packed/round.wgsl").into());
@@ -204,7 +205,7 @@ pub(crate) fn enter_kernel(packs: bool) -> Kernel {
     } else {
         parts.push(include_str!("shaders/hc_enter_plain.wgsl").into());
     }
-    Kernel { name: "hc_enter", constants: Vec::new(), parts }
+    Kernel { name: "hc_enter", constants, parts }
 }
 
 /// Streams to the input of the next sublayer, expanded with the output `y` of the one before if there
@@ -255,16 +256,11 @@ pub(crate) fn hc_enter(
     if let Some(packed) = &packed {
         bindings.extend([Binding::Write(&packed.quants), Binding::Write(&packed.scales)]);
     }
-    let parameters = [
-        width as u32,
-        (width / SLICE) as u32,
-        params.n_iterations as u32,
-        params.eps.to_bits(),
-        params.norm_eps.to_bits(),
-    ];
+    let parameters =
+        [width as u32, params.n_iterations as u32, params.eps.to_bits(), params.norm_eps.to_bits()];
     // The last workgroup of a token makes the gates.
     let grid = [(width / CHANNELS) as u32 + 1, streams.n_rows as u32, 1];
-    context.dispatch(&enter_kernel(packs), &bindings, &parameters, grid);
+    context.dispatch(&enter_kernel(width, packs), &bindings, &parameters, grid);
     if packs {
         context.packed_is_current(&normed.buffer, streams.n_rows * width);
     }

@@ -171,8 +171,13 @@ pub(crate) fn matvec_kernel(profile: &DeviceProfile, streamed: &Streamed<'_>) ->
         parts.push(Part::weight(include_str!("shaders/matvec_out.wgsl"), name, out_binding));
         parts.push(format.part(name, binding));
         binding += format.n_bindings();
-        parts.push(format.product_part(name, packed));
-        parts.push(Part::weight(include_str!("shaders/matvec_rows.wgsl"), name, 0));
+        if let Some(eights) = format.eights_part(name).filter(|_| streamed.aligned) {
+            parts.push(eights);
+            parts.push(Part::weight(include_str!("shaders/matvec_rows_eights.wgsl"), name, 0));
+        } else {
+            parts.push(format.product_part(name, packed));
+            parts.push(Part::weight(include_str!("shaders/matvec_rows.wgsl"), name, 0));
+        }
         if streamed.packs_out {
             parts.push(include_str!("shaders/packed/round.wgsl").into());
             parts.push(Part::weight(include_str!("shaders/matvec_pack.wgsl"), name, binding));

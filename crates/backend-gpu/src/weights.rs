@@ -93,6 +93,17 @@ impl Format {
         Part::weight(text, name, 0)
     }
 
+    /// The function that reads eight weights, `{name}_eight`, of plain floats.
+    pub(crate) fn eights_part(self, name: &'static str) -> Option<Part> {
+        let text = match self {
+            Self::F32 => include_str!("shaders/formats/eights/f32.wgsl"),
+            Self::F16 => include_str!("shaders/formats/eights/f16.wgsl"),
+            Self::Bf16 => include_str!("shaders/formats/eights/bf16.wgsl"),
+            _ => return None,
+        };
+        Some(Part::weight(text, name, 0))
+    }
+
     /// Bindings that the functions take.
     pub(crate) fn n_bindings(self) -> u32 {
         match self {

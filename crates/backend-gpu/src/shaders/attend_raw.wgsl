@@ -34,6 +34,9 @@ const PAIRS: u32 = WIDTH / 2u;
 // Pairs of channels that a thread of a team holds, and that a thread sums up.
 const TEAM_PAIRS: u32 = (PAIRS + TEAM - 1u) / TEAM;
 const SUM_PAIRS: u32 = (PAIRS + WORKGROUP - 1u) / WORKGROUP;
+// Rows of a tile that a team decodes, and words of a row that a thread does.
+const TEAM_ROWS: u32 = (TILE + HEADS - 1u) / HEADS;
+const TEAM_WORDS: u32 = (VALUE_WORDS + TEAM - 1u) / TEAM;
 const SMALLEST: f32 = -3.0e38;
 
 // [tokens of the run, n_heads, n_splits, PAIRS]
@@ -86,20 +89,58 @@ fn count_compressed(row: u32, position: u32) -> u32 {
     return (position + 1u) / p.ratio;
 }
 
-// Decodes the rows from `first` on to the tile, each by a team.
-fn load_tile(row: u32, first_in_window: u32, n_window: u32, first: u32, n: u32, thread: u32) {
-    for (var r = thread / TEAM; r < n; r += HEADS) {
-        let i = first + r;
-        let compressed = i >= n_window;
-        var source = (first_in_window + i) % p.capacity;
-        if compressed {
-            source = i - n_window;
-            if SELECTED == 1u {
-                source = selection[row * (1u + p.top_k) + 1u + source];
-            }
+// Where row `i` of those that a token reads is, in the ring or among the compressed ones.
+fn row_source(row: u32, first_in_window: u32, n_window: u32, i: u32) -> u32 {
+    if i < n_window {
+        return (first_in_window + i) % p.capacity;
+    }
+    if SELECTED == 1u {
+        return selection[row * (1u + p.top_k) + 1u + i - n_window];
+    }
+    return i - n_window;
+}
+
+// This thread's words of a row, each with the word of its scale. All are asked for before any is
+// waited for.
+fn row_words(compressed: bool, source: u32, lane: u32) -> array<vec2<u32>, TEAM_WORDS> {
+    let first = source * ROW_WORDS;
+    var words: array<vec2<u32>, TEAM_WORDS>;
+    if compressed {
+        for (var k = 0u; k < TEAM_WORDS; k++) {
+            let i = min(lane + k * TEAM, VALUE_WORDS - 1u);
+            words[k] = vec2<u32>(compressed_rows[first + i], compressed_rows[first + scale_word(i)]);
         }
-        for (var word = thread % TEAM; word < VALUE_WORDS; word += TEAM) {
-            load_word(compressed, source, word, r * WIDTH);
+    } else {
+        for (var k = 0u; k < TEAM_WORDS; k++) {
+            let i = min(lane + k * TEAM, VALUE_WORDS - 1u);
+            words[k] = vec2<u32>(window_rows[first + i], window_rows[first + scale_word(i)]);
+        }
+    }
+    return words;
+}
+
+// Decodes the `n` rows from `first` on to the tile, each by a team.
+fn load_tile(row: u32, first_in_window: u32, n_window: u32, first: u32, n: u32, thread: u32) {
+    let team = thread / TEAM;
+    let lane = thread % TEAM;
+    var sources: array<u32, TEAM_ROWS>;
+    for (var a = 0u; a < TEAM_ROWS; a++) {
+        // Behind the last row, that one again.
+        let i = first + min(team + a * HEADS, n - 1u);
+        sources[a] = row_source(row, first_in_window, n_window, i);
+    }
+    var words: array<array<vec2<u32>, TEAM_WORDS>, TEAM_ROWS>;
+    for (var a = 0u; a < TEAM_ROWS; a++) {
+        let i = first + min(team + a * HEADS, n - 1u);
+        words[a] = row_words(i >= n_window, sources[a], lane);
+    }
+    for (var a = 0u; a < TEAM_ROWS; a++) {
+        let r = team + a * HEADS;
+        for (var k = 0u; k < TEAM_WORDS; k++) {
+            let i = lane + k * TEAM;
+            if r < n && i < VALUE_WORDS {
+                put_word(i, words[a][k].x, words[a][k].y, r * WIDTH);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ struct Parameters {
 }
 var<immediate> p: Parameters;
 
-const LANES: u32 = 4u;
+const LANES: u32 = 8u;
 const FOURS: u32 = PART / 4u;
 const HEAD_FOURS: u32 = WIDTH / 4u;
 
@@ -25,8 +25,9 @@ const HEAD_FOURS: u32 = WIDTH / 4u;
 // [n, n_pairs]: cosine and sine at the row's position
 @group(0) @binding(4) var<storage, read> angles: array<vec2<f32>>;
 
-// Factors of the shares, MAX_SPLITS at most.
-var<workgroup> factors: array<f32, MAX_SPLITS>;
+// Largest scores and sums of weights of the shares, MAX_SPLITS at most.
+var<workgroup> shares: array<vec2<f32>, MAX_SPLITS>;
+var<workgroup> totals: array<f32, LANES>;
 var<workgroup> values: array<vec4<f32>, FOURS * LANES>;
 
 fn turned_back(row: u32, pair: u32, value: vec2<f32>) -> vec2<f32> {
@@ -50,29 +51,34 @@ fn main(
     let row = p.first_row + workgroup.y;
     let first = (workgroup.y * p.n_heads + head) * p.n_splits;
     let first_four = workgroup.z * FOURS;
-    var largest = sinks[head];
-    for (var i = 0u; i < p.n_splits; i++) {
-        largest = max(largest, weights[first + i].x);
-    }
+    let sink = sinks[head];
     for (var i = thread; i < p.n_splits; i += WORKGROUP) {
-        factors[i] = exp(weights[first + i].x - largest);
+        shares[i] = weights[first + i];
     }
     workgroupBarrier();
+    var largest = sink;
+    for (var i = 0u; i < p.n_splits; i++) {
+        largest = max(largest, shares[i].x);
+    }
     if thread < FOURS * LANES {
         var sum = vec4<f32>(0.0);
+        var total = 0.0;
         for (var i = thread / FOURS; i < p.n_splits; i += LANES) {
-            sum += factors[i] * sums[(first + i) * HEAD_FOURS + first_four + thread % FOURS];
+            let factor = exp(shares[i].x - largest);
+            total += factor * shares[i].y;
+            sum += factor * sums[(first + i) * HEAD_FOURS + first_four + thread % FOURS];
         }
         values[thread] = sum;
+        if thread % FOURS == 0u {
+            totals[thread / FOURS] = total;
+        }
     }
     workgroupBarrier();
     if thread < FOURS {
-        var total = exp(sinks[head] - largest);
-        for (var i = 0u; i < p.n_splits; i++) {
-            total += factors[i] * weights[first + i].y;
-        }
-        var sum = values[thread];
-        for (var i = 1u; i < LANES; i++) {
+        var total = exp(sink - largest);
+        var sum = vec4<f32>(0.0);
+        for (var i = 0u; i < LANES; i++) {
+            total += totals[i];
             sum += values[i * FOURS + thread];
         }
         sum /= total;

@@ -1,7 +1,7 @@
 // Sums the experts of a few tokens: `out[t] = sum over choices of down . hidden`. Decode.
 //
-// A team of TEAM threads makes one value of a token and walks through its experts in their order,
-// behind them the one that all tokens pass where SHARED is 1.
+// A team of TEAM threads makes one value of a token from all its experts, and from the one that all
+// tokens pass where SHARED is 1.
 struct Parameters {
     // Rows of one expert's matrix.
     n_rows: u32,
@@ -28,18 +28,11 @@ fn main(
     let row = workgroup.x * (WORKGROUP / TEAM) + thread / TEAM;
     let lane = thread % TEAM;
     let token = workgroup.y;
-    let first_choice = token * (p.n_chosen + SHARED);
     var sums: array<f32, SUMS>;
     if row < p.n_rows {
-        for (var i = 0u; i < p.n_chosen; i++) {
-            let index = (experts[token * p.n_chosen + i] * p.n_rows + row) * p.n_groups;
-            let first = (first_choice + i) * p.columns;
-            for (var group = lane; group < p.n_groups; group += TEAM) {
-                sums[0] += down_product(index + group, first, group, p.columns);
-            }
-        }
+        sums[0] = down_share(token, row, lane);
         if SHARED == 1u {
-            let first = (first_choice + p.n_chosen) * p.columns;
+            let first = (token * (p.n_chosen + 1u) + p.n_chosen) * p.columns;
             for (var group = lane; group < p.n_groups; group += TEAM) {
                 sums[0] += shared_down_product(row * p.n_groups + group, first, group, p.columns);
             }

@@ -12,7 +12,8 @@ fn weight_four(i: u32) -> vec4<f32> {
 
 // All threads call together.
 fn pack_hidden(
-    workgroup: vec3<u32>,
+    hidden_row: u32,
+    row_block: u32,
     first_row: u32,
     thread: u32,
     values: ptr<function, array<f32, ROWS>>,
@@ -23,13 +24,13 @@ fn pack_hidden(
         }
     }
     workgroupBarrier();
-    let row = workgroup.x * BLOCK_ROWS + 16u * thread;
+    let row = row_block * BLOCK_ROWS + 16u * thread;
     if thread < BLOCK_ROWS / 16u && row < p.n_rows {
         let i = 16u * thread;
         let block = rounded_block(
             weight_four(i), weight_four(i + 4u), weight_four(i + 8u), weight_four(i + 12u),
         );
-        let at = (workgroup.y * p.n_rows + row) / 16u;
+        let at = (hidden_row * p.n_rows + row) / 16u;
         weight_quants[at] = block.quants;
         weight_scales[at] = block.scale;
     }

@@ -6,7 +6,6 @@
 // others makes the post gates and the combination, on one thread.
 struct Parameters {
     hidden_size: u32,
-    n_slices: u32,
     n_iterations: u32,
     eps: f32,
     norm_eps: f32,
@@ -17,8 +16,8 @@ const PAIRS: u32 = 10u;
 // Products with the function's rows: pre gates, post gates, combination.
 const N_ROWS: u32 = 24u;
 const N_SUMS: u32 = N_ROWS + PAIRS;
-// Threads that share the sums over slices, a power of two from N_SUMS on.
-const LANES: u32 = 64u;
+// Sums of a slice by twos, and the threads that each take slices of two sums.
+const LANES: u32 = N_SUMS / 2u;
 const PARTS: u32 = 256u / LANES;
 
 // [n, hidden_size]
@@ -27,8 +26,8 @@ const PARTS: u32 = 256u / LANES;
 @group(0) @binding(1) var<storage, read_write> gates: array<f32>;
 // [n, 4, hidden_size]
 @group(0) @binding(2) var<storage, read> streams: array<f32>;
-// [n, n_slices, N_SUMS]
-@group(0) @binding(3) var<storage, read> slice_sums: array<f32>;
+// [n, N_SLICES, N_SUMS]
+@group(0) @binding(3) var<storage, read> slice_sums: array<vec2<f32>>;
 // [N_ROWS]
 @group(0) @binding(4) var<storage, read> base: array<f32>;
 // [3]
@@ -36,8 +35,10 @@ const PARTS: u32 = 256u / LANES;
 // [hidden_size]
 @group(0) @binding(6) var<storage, read> gain: array<f32>;
 
-var<workgroup> parts: array<f32, 256>;
-var<workgroup> sums: array<f32, LANES>;
+var<workgroup> parts: array<vec2<f32>, PARTS * LANES>;
+var<workgroup> sums: array<f32, N_SUMS>;
+var<workgroup> biases: array<f32, N_ROWS>;
+var<workgroup> scales: array<f32, 3>;
 
 // Beyond this an exponential's reciprocal is nothing against any gate, and infinity is avoided.
 const LARGEST_EXPONENT: f32 = 80.0;
@@ -46,22 +47,29 @@ fn sigmoid(x: vec4<f32>) -> vec4<f32> {
     return 1.0 / (1.0 + exp(min(-x, vec4<f32>(LARGEST_EXPONENT))));
 }
 
-// Adds the slices up. All threads call together.
+// Adds the slices up, and brings along what the gates need. All threads call together.
 fn add_slices(token: u32, thread: u32) {
-    let i = thread % LANES;
-    var sum = 0.0;
-    if i < N_SUMS {
-        for (var slice = thread / LANES; slice < p.n_slices; slice += PARTS) {
-            sum += slice_sums[(token * p.n_slices + slice) * N_SUMS + i];
-        }
+    if thread < N_ROWS {
+        biases[thread] = base[thread];
     }
-    parts[thread] = sum;
+    if thread < 3u {
+        scales[thread] = scale[thread];
+    }
+    if thread < PARTS * LANES {
+        var sum = vec2<f32>(0.0);
+        for (var slice = thread / LANES; slice < N_SLICES; slice += PARTS) {
+            sum += slice_sums[(token * N_SLICES + slice) * LANES + thread % LANES];
+        }
+        parts[thread] = sum;
+    }
     workgroupBarrier();
     if thread < LANES {
-        for (var part = 1u; part < PARTS; part++) {
+        var sum = vec2<f32>(0.0);
+        for (var part = 0u; part < PARTS; part++) {
             sum += parts[part * LANES + thread];
         }
-        sums[thread] = sum;
+        sums[2u * thread] = sum.x;
+        sums[2u * thread + 1u] = sum.y;
     }
     workgroupBarrier();
 }
@@ -69,8 +77,10 @@ fn add_slices(token: u32, thread: u32) {
 // Logits of four gates: the normed projections, scaled by their group's scale.
 fn logits(first: u32, inverse_rms: f32, group: u32) -> vec4<f32> {
     let z = vec4<f32>(sums[first], sums[first + 1u], sums[first + 2u], sums[first + 3u]);
-    let b = vec4<f32>(base[first], base[first + 1u], base[first + 2u], base[first + 3u]);
-    return z * inverse_rms * scale[group] + b;
+    let b = vec4<f32>(
+        biases[first], biases[first + 1u], biases[first + 2u], biases[first + 3u],
+    );
+    return z * (inverse_rms * scales[group]) + b;
 }
 
 // Square sum of the streams, weighted by `w`; with equal streams a product of others may fall below
@@ -84,7 +94,8 @@ fn square_sum(w: vec4<f32>) -> f32 {
     return max(dot(own, w * w) + 2.0 * mixed, 0.0);
 }
 
-// Rows of the combination: a softmax each, then columns and rows normalised in turn.
+// Rows of the combination: a softmax each, then columns and rows normalised in turn. All others wait
+// for this thread, so it divides as little as it can.
 fn combination(inverse_rms: f32) -> mat4x4<f32> {
     var m: array<vec4<f32>, 4>;
     for (var a = 0u; a < 4u; a++) {
@@ -95,12 +106,12 @@ fn combination(inverse_rms: f32) -> mat4x4<f32> {
     for (var iteration = 0u; iteration < p.n_iterations; iteration++) {
         if iteration > 0u {
             for (var a = 0u; a < 4u; a++) {
-                m[a] /= dot(m[a], vec4<f32>(1.0)) + p.eps;
+                m[a] *= 1.0 / ((m[a].x + m[a].y) + (m[a].z + m[a].w) + p.eps);
             }
         }
-        let columns = m[0] + m[1] + m[2] + m[3] + p.eps;
+        let inverse = 1.0 / ((m[0] + m[1]) + (m[2] + m[3]) + p.eps);
         for (var a = 0u; a < 4u; a++) {
-            m[a] /= columns;
+            m[a] *= inverse;
         }
     }
     return mat4x4<f32>(m[0], m[1], m[2], m[3]);
@@ -124,10 +135,21 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let token = workgroup.y;
+    let makes_gates = workgroup.x * 256u >= p.hidden_size;
+    let channel = workgroup.x * 256u + thread;
+    // Asked for before the sums are known, so that nobody waits for them after.
+    var own: vec4<f32>;
+    var own_gain = 0.0;
+    if !makes_gates {
+        for (var j = 0u; j < 4u; j++) {
+            own[j] = streams[(token * 4u + j) * p.hidden_size + channel];
+        }
+        own_gain = gain[channel];
+    }
     add_slices(token, thread);
     let squares = sums[N_ROWS] + sums[N_ROWS + 4u] + sums[N_ROWS + 7u] + sums[N_ROWS + 9u];
     let inverse_rms = 1.0 / sqrt(squares / f32(4u * p.hidden_size) + p.norm_eps);
-    if workgroup.x * 256u >= p.hidden_size {
+    if makes_gates {
         if thread == 0u {
             write_gates(token, inverse_rms);
         }
@@ -135,12 +157,7 @@ fn main(
     }
     let pre = sigmoid(logits(0u, inverse_rms, 0u)) + p.eps;
     let norm = 1.0 / sqrt(square_sum(pre) / f32(p.hidden_size) + p.norm_eps);
-    let channel = workgroup.x * 256u + thread;
-    var sum = 0.0;
-    for (var j = 0u; j < 4u; j++) {
-        sum += pre[j] * streams[(token * 4u + j) * p.hidden_size + channel];
-    }
-    let value = sum * norm * gain[channel];
+    let value = dot(pre, own) * norm * own_gain;
     normed[token * p.hidden_size + channel] = value;
     pack_normed(token, channel, thread, value);
 }

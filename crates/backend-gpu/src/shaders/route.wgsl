@@ -14,6 +14,8 @@ var<immediate> p: Parameters;
 // [n, N_EXPERTS]
 @group(0) @binding(2) var<storage, read> logits: array<f32>;
 
+const THREADS: u32 = 256u;
+
 var<workgroup> probabilities: array<f32, N_EXPERTS>;
 var<workgroup> chosen: array<u32, N_CHOSEN>;
 
@@ -30,26 +32,26 @@ fn softplus(x: f32) -> f32 {
     return max(x, 0.0) + ln_1p(exp(-abs(x)));
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
 ) {
     let token = workgroup.x;
-    for (var e = thread; e < N_EXPERTS; e += 64u) {
-        probabilities[e] = sqrt(softplus(logits[token * N_EXPERTS + e]));
+    for (var e = thread; e < N_EXPERTS; e += THREADS) {
+        let probability = sqrt(softplus(logits[token * N_EXPERTS + e]));
+        probabilities[e] = probability;
+        consider(e, probability);
     }
-    workgroupBarrier();
     choose(token, thread);
     workgroupBarrier();
-    if thread == 0u {
+    if thread < N_CHOSEN {
         var sum = 0.0;
         for (var i = 0u; i < N_CHOSEN; i++) {
             sum += probabilities[chosen[i]];
         }
-        for (var i = 0u; i < N_CHOSEN; i++) {
-            experts[token * N_CHOSEN + i] = chosen[i];
-            weights[token * N_CHOSEN + i] = probabilities[chosen[i]] / sum * p.scale;
-        }
+        let at = token * N_CHOSEN + thread;
+        experts[at] = chosen[thread];
+        weights[at] = probabilities[chosen[thread]] / sum * p.scale;
     }
 }

@@ -1,54 +1,63 @@
-// Chooses by score.
+// Chooses by score: every expert counts those in front of it, which are as many as its place.
 
 // [N_EXPERTS]
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 
-const TAKEN: f32 = -3.4e38;
+// Experts whose threads run side by side.
+const SIDE: u32 = 32u;
+const N_KEYS: u32 = (N_EXPERTS + SIDE - 1u) / SIDE * SIDE;
 
-var<workgroup> scores: array<f32, N_EXPERTS>;
-var<workgroup> best_scores: array<f32, 64>;
-var<workgroup> best_experts: array<u32, 64>;
+// Scores as integers in the same order; behind the last expert, zeros.
+var<workgroup> keys: array<u32, N_KEYS>;
 
-fn is_better(score: f32, expert: u32, than_score: f32, than_expert: u32) -> bool {
-    return score > than_score || (score == than_score && expert < than_expert);
+// Scores that are no numbers come last, so that the places stay those of a permutation.
+fn score_key(score: f32) -> u32 {
+    let bits = bitcast<u32>(score);
+    if (bits & 0x7fffffffu) > 0x7f800000u {
+        return 0u;
+    }
+    return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
 }
 
-fn choose(token: u32, thread: u32) {
-    for (var e = thread; e < N_EXPERTS; e += 64u) {
-        scores[e] = probabilities[e];
-        if HAS_BIAS == 1u {
-            scores[e] += bias[e];
-        }
+fn consider(expert: u32, probability: f32) {
+    var score = probability;
+    if HAS_BIAS == 1u {
+        score += bias[expert];
     }
-    for (var i = 0u; i < N_CHOSEN; i++) {
-        workgroupBarrier();
-        // Also for scores that are no numbers, an expert that there is.
-        var best = TAKEN;
-        var expert = N_EXPERTS - 1u;
-        for (var e = thread; e < N_EXPERTS; e += 64u) {
-            if is_better(scores[e], e, best, expert) {
-                best = scores[e];
-                expert = e;
-            }
-        }
-        best_scores[thread] = best;
-        best_experts[thread] = expert;
-        for (var half = 32u; half > 0u; half /= 2u) {
-            workgroupBarrier();
-            if thread < half {
-                let other = thread + half;
-                if is_better(
-                    best_scores[other], best_experts[other],
-                    best_scores[thread], best_experts[thread],
-                ) {
-                    best_scores[thread] = best_scores[other];
-                    best_experts[thread] = best_experts[other];
-                }
-            }
-        }
-        if thread == 0u {
-            chosen[i] = best_experts[0];
-            scores[best_experts[0]] = TAKEN;
+    keys[expert] = score_key(score);
+}
+
+// Experts in front of `expert`: better ones, and of equal ones the lower. All experts before its own
+// side are lower and all behind it higher, so that most comparisons are plain.
+fn n_in_front(expert: u32) -> u32 {
+    let key = keys[expert];
+    let own = expert / SIDE * SIDE;
+    var n = 0u;
+    for (var i = 0u; i < own; i += 4u) {
+        let four = vec4<u32>(keys[i], keys[i + 1u], keys[i + 2u], keys[i + 3u]);
+        n += dot(vec4<u32>(four >= vec4<u32>(key)), vec4<u32>(1u));
+    }
+    for (var i = own; i < own + SIDE; i++) {
+        let other = keys[i];
+        n += u32((other > key) | ((other == key) & (i < expert)));
+    }
+    for (var i = own + SIDE; i < N_KEYS; i += 4u) {
+        let four = vec4<u32>(keys[i], keys[i + 1u], keys[i + 2u], keys[i + 3u]);
+        n += dot(vec4<u32>(four > vec4<u32>(key)), vec4<u32>(1u));
+    }
+    return n;
+}
+
+// All threads call together, after they considered the experts.
+fn choose(token: u32, thread: u32) {
+    for (var i = N_EXPERTS + thread; i < N_KEYS; i += THREADS) {
+        keys[i] = 0u;
+    }
+    workgroupBarrier();
+    for (var e = thread; e < N_EXPERTS; e += THREADS) {
+        let place = n_in_front(e);
+        if place < N_CHOSEN {
+            chosen[place] = e;
         }
     }
 }

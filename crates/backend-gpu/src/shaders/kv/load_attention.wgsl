@@ -16,13 +16,15 @@ fn e4m3_value(code: u32) -> f32 {
     return select(magnitude, -magnitude, (code & 0x80u) != 0u);
 }
 
+// The word of a row that has the scale of word `i`; rotated channels need none.
+fn scale_word(i: u32) -> u32 {
+    return VALUE_WORDS + min(i, CODE_WORDS - 1u) / 64u;
+}
+
 // Puts the channels of word `i` of a row into the tile from channel `to` on.
-fn load_word(compressed: bool, row: u32, i: u32, to: u32) {
-    let first = row * ROW_WORDS;
-    let word = row_word(compressed, first + i);
+fn put_word(i: u32, word: u32, scales: u32, to: u32) {
     if i < CODE_WORDS {
         let group = i / 16u;
-        let scales = row_word(compressed, first + VALUE_WORDS + group / 4u);
         let scale = bitcast<f32>(((scales >> (8u * (group & 3u))) & 255u) << 23u);
         let four = scale * vec4<f32>(
             e4m3_value(word & 255u),
@@ -34,4 +36,10 @@ fn load_word(compressed: bool, row: u32, i: u32, to: u32) {
     } else {
         put_two(to + CODES + 2u * (i - CODE_WORDS), word);
     }
+}
+
+fn load_word(compressed: bool, row: u32, i: u32, to: u32) {
+    let first = row * ROW_WORDS;
+    let scales = row_word(compressed, first + scale_word(i));
+    put_word(i, row_word(compressed, first + i), scales, to);
 }

@@ -1,5 +1,5 @@
-// Products of IQ2_XXS weights with int8 activations: points of the grid are bytes, negated by their
-// sign bits four at a time.
+// Products of IQ2_XXS weights with int8 activations: points of the grid are bytes, and signs
+// choose bytes four at a time.
 
 // The grid in workgroup memory: lanes look up different points.
 var<workgroup> weight_points: array<vec2<u32>, 256>;
@@ -12,26 +12,26 @@ fn weight_begin(thread: u32) {
     workgroupBarrier();
 }
 
-// A byte of ones for each of four bits.
-fn weight_mask(bits: u32) -> u32 {
-    return (((bits & 15u) * 0x00204081u) & 0x01010101u) * 255u;
+// The product of eight weights with their activations: all of a point's magnitudes, less those with
+// a minus twice.
+fn weight_eight(point: vec2<u32>, seven: u32, x: vec2<u32>) -> i32 {
+    // Seven signs are stored, the eighth makes the number of negative weights even. Four copies of
+    // the seven, each seven bits further, hold a sign in the lowest bit of every byte, and four
+    // bits up another; the eighth goes where the copies end.
+    let spread = seven * 0x00204081u + (countOneBits(seven) << 28u);
+    let low = point.x & ((spread & 0x01010101u) * 255u);
+    let high = point.y & (((spread >> 4u) & 0x01010101u) * 255u);
+    let all = dot4I8Packed(point.x, x.x) + dot4I8Packed(point.y, x.y);
+    return all - 2 * (dot4I8Packed(low, x.x) + dot4I8Packed(high, x.y));
 }
 
-// Negates the bytes under the mask; none of them is zero, so nothing is carried.
-fn weight_negated(bytes: u32, mask: u32) -> u32 {
-    return (bytes ^ mask) + (mask & 0x01010101u);
-}
-
-// Eight signed weights.
-fn weight_eight(words: vec2<u32>, i: u32) -> vec2<u32> {
-    let point = weight_points[(words.x >> (8u * i)) & 255u];
-    // Seven signs are stored, the eighth makes the number of negative weights even.
-    let seven = (words.y >> (7u * i)) & 127u;
-    let signs = seven | ((countOneBits(seven) & 1u) << 7u);
-    return vec2<u32>(
-        weight_negated(point.x, weight_mask(signs)),
-        weight_negated(point.y, weight_mask(signs >> 4u)),
-    );
+// The product of the sixteen weights from point `i` on.
+fn weight_sixteen(words: vec2<u32>, i: u32, x: vec4<u32>) -> f32 {
+    let a = weight_points[(words.x >> (8u * i)) & 255u];
+    let b = weight_points[(words.x >> (8u * i + 8u)) & 255u];
+    let a_signs = (words.y >> (7u * i)) & 127u;
+    let b_signs = (words.y >> (7u * i + 7u)) & 127u;
+    return f32(weight_eight(a, a_signs, x.xy) + weight_eight(b, b_signs, x.zw));
 }
 
 // The product of group `index` with the activations from `first + 32 * group` on.
@@ -40,12 +40,10 @@ fn weight_product(index: u32, first: u32, group: u32, columns: u32) -> f32 {
     let block = index / 8u;
     let d = unpack2x16float(weight_scales[block / 2u] >> (16u * (block & 1u))).x;
     let words = weight_quants[index];
-    let low = vec4<u32>(weight_eight(words, 0u), weight_eight(words, 1u));
-    let high = vec4<u32>(weight_eight(words, 2u), weight_eight(words, 3u));
     let scale = d * (0.5 + f32(words.y >> 28u)) * 0.25;
     let products = vec2<f32>(
-        f32(packed_dot(low, x_quants[2u * at])),
-        f32(packed_dot(high, x_quants[2u * at + 1u])),
+        weight_sixteen(words, 0u, x_quants[2u * at]),
+        weight_sixteen(words, 2u, x_quants[2u * at + 1u]),
     );
     return scale * dot(products, x_scales[at]);
 }

@@ -1,0 +1,23 @@
+// Makes a block of rows of one weight of plain floats (see matvec.wgsl): a thread takes every TEAM-th
+// eight columns, so that what neighbours read lies side by side. All threads call together.
+fn weight_rows(block: u32, n_rows: u32, thread: u32) {
+    let first_row = block * BLOCK_ROWS + thread / TEAM * ROWS;
+    let n_eights = 4u * p.n_groups;
+    var sums: array<f32, SUMS>;
+    for (var i = thread % TEAM; i < n_eights; i += TEAM) {
+        for (var r = 0u; r < ROWS; r++) {
+            // Behind the last row, that one again.
+            let row = min(first_row + r, n_rows - 1u);
+            let eight = weight_eight(row * n_eights + i);
+            let part = row / p.rows_per_part * p.columns;
+            for (var t = 0u; t < TOKENS; t++) {
+                if t < p.n_tokens {
+                    let at = (t * p.x_width + part) / 4u + 2u * i;
+                    sums[r * TOKENS + t] += dot(eight[0], x[at]) + dot(eight[1], x[at + 1u]);
+                }
+            }
+        }
+    }
+    team_sums(&sums, thread);
+    weight_store(first_row, n_rows, thread, &sums);
+}
