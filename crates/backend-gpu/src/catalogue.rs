@@ -104,19 +104,9 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         packs_out: false,
         norms: None,
     };
-    let queries = Stored {
-        width: 512,
-        rope_dim: 64,
-        overlap: Some(true),
-        index_width: Some(128),
-        queries: true,
-    };
-    let index = Stored { queries: false, ..queries };
-    let disjoint = Stored { overlap: Some(false), index_width: None, ..index };
-    let raw = Stored { overlap: None, ..disjoint };
     let q_b = [Format::Q8_0; 2];
     let normed = Streamed { formats: &q_b, n_groups: 32, norms: Some(1024), ..streamed };
-    vec![
+    let mut kernels = vec![
         ("attention_queries", linear::matvec_kernel(profile, &normed)),
         ("attention_inputs", linear::matvec_kernel(profile, &streamed)),
         ("pack", packed::pack_kernel()),
@@ -137,10 +127,6 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         ("compress_index", kv::compress_kernel(profile, &index_rows(packed), true)),
         ("compress_plain", kv::compress_kernel(profile, &index_rows(plain), true)),
         ("compress_remember", kv::remember_kernel()),
-        ("store_all_raw", store::store_all_kernel(profile, &raw)),
-        ("store_all_disjoint", store::store_all_kernel(profile, &disjoint)),
-        ("store_all_index", store::store_all_kernel(profile, &index)),
-        ("store_all_queries", store::store_all_kernel(profile, &queries)),
         ("index_query", index::query_kernel(128)),
         ("index_score", index::score_kernel(&index_rows(packed))),
         ("index_score_plain", index::score_kernel(&index_rows(plain))),
@@ -160,6 +146,28 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         ("expert_lists", experts::lists_kernel(256, 64)),
         ("expert_hidden", experts::hidden_kernel()),
         ("expert_sum", experts::sum_kernel()),
+    ];
+    kernels.extend(storing(profile));
+    kernels
+}
+
+/// Kernels that store a decoded token.
+fn storing(profile: &DeviceProfile) -> Vec<(&'static str, Kernel)> {
+    let queries = Stored {
+        width: 512,
+        rope_dim: 64,
+        overlap: Some(true),
+        index_width: Some(128),
+        queries: true,
+    };
+    let index = Stored { queries: false, ..queries };
+    let disjoint = Stored { overlap: Some(false), index_width: None, ..index };
+    let raw = Stored { overlap: None, ..disjoint };
+    vec![
+        ("store_all_raw", store::store_all_kernel(profile, &raw)),
+        ("store_all_disjoint", store::store_all_kernel(profile, &disjoint)),
+        ("store_all_index", store::store_all_kernel(profile, &index)),
+        ("store_all_queries", store::store_all_kernel(profile, &queries)),
     ]
 }
 

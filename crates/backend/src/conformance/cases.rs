@@ -438,7 +438,27 @@ pub(super) fn attend() -> Vec<Attend> {
             }
         }
     }
-    // As many heads as the published model has, which may be the rows of a matrix.
+    cases.extend(attend_with_many_heads());
+    // As far as the context reaches: 250,000 index rows.
+    cases.push(Attend {
+        layout: attention_layout(NANO, KvRounding::Applied),
+        n_heads: 2,
+        window: 16,
+        capacity: 17,
+        first_position: FAR,
+        n_tokens: 1,
+        compressed: CompressedRows::Selected { ratio: 4, top_k: 64 },
+        scores: Scores::Usual,
+        raw: None,
+    });
+    cases
+}
+
+/// Few tokens and more, shares of any number of rows, and scores of the ends; the length of a query
+/// is its norm's affair.
+/// As many heads as the published model has, which may be the rows of a matrix.
+fn attend_with_many_heads() -> Vec<Attend> {
+    let mut cases = Vec::new();
     let many = |(window, capacity), (first_position, n_tokens), compressed, scores| Attend {
         layout: attention_layout(FLASH, KvRounding::Applied),
         n_heads: 64,
@@ -458,23 +478,9 @@ pub(super) fn attend() -> Vec<Attend> {
         cases.push(many((16, 40), (0, 19), selected(3), scores));
         cases.push(many((16, 40), (300, 13), selected(65), scores));
     }
-    // As far as the context reaches: 250,000 index rows.
-    cases.push(Attend {
-        layout: attention_layout(NANO, KvRounding::Applied),
-        n_heads: 2,
-        window: 16,
-        capacity: 17,
-        first_position: FAR,
-        n_tokens: 1,
-        compressed: CompressedRows::Selected { ratio: 4, top_k: 64 },
-        scores: Scores::Usual,
-        raw: None,
-    });
     cases
 }
 
-/// Few tokens and more, shares of any number of rows, and scores of the ends; the length of a query
-/// is its norm's affair.
 pub(super) fn attend_raw() -> Vec<Attend> {
     let mut cases = Vec::new();
     for (geometry, n_heads) in [(NANO, 4), (FLASH, 11)] {
