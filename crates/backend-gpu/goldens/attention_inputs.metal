@@ -37,7 +37,6 @@ struct type_6 {
 struct Parameters {
     uint n_tokens;
     uint columns;
-    uint n_groups;
     uint rows_per_part;
     uint x_width;
     uint n_rows_a;
@@ -62,6 +61,7 @@ constant uint SUMS = 2u;
 constant uint SUBGROUP = 32u;
 constant uint TOKENS = 1u;
 constant uint ROWS = 2u;
+constant uint GROUPS = 128u;
 constant uint BLOCK_ROWS = 4u;
 
 float group_product(
@@ -390,76 +390,83 @@ void wa_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_1 = {};
-    uint group_2 = {};
+    uint step = 0u;
+    bool local_1 = {};
     uint r_1 = {};
     uint t_1 = {};
     wa_begin(thread_5);
     uint first_row_7 = (block * BLOCK_ROWS) + ((thread_5 / TEAM) * ROWS);
     uint lane = thread_5 % TEAM;
-    group_2 = lane;
     bool loop_init_9 = true;
     while(true) {
         if (!loop_init_9) {
-            uint _e78 = group_2;
-            group_2 = _e78 + TEAM;
+            uint _e85 = step;
+            step = _e85 + 1u;
         }
         loop_init_9 = false;
-        uint _e14 = group_2;
-        uint _e17 = p.n_groups;
-        if (_e14 < _e17) {
+        uint _e15 = step;
+        if (_e15 < 1u) {
         } else {
             break;
         }
         {
+            uint _e18 = step;
+            uint group_3 = (_e18 * TEAM) + lane;
+            if (false) {
+                local_1 = group_3 >= GROUPS;
+            } else {
+                local_1 = false;
+            }
+            bool _e28 = local_1;
+            if (_e28) {
+                break;
+            }
             r_1 = 0u;
             bool loop_init_10 = true;
             while(true) {
                 if (!loop_init_10) {
-                    uint _e76 = r_1;
-                    r_1 = _e76 + 1u;
+                    uint _e82 = r_1;
+                    r_1 = _e82 + 1u;
                 }
                 loop_init_10 = false;
-                uint _e21 = r_1;
-                if (_e21 < ROWS) {
+                uint _e31 = r_1;
+                if (_e31 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e24 = r_1;
-                    uint row = metal::min(first_row_7 + _e24, n_rows_2 - 1u);
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_2;
-                    uint index_14 = (row * _e31) + _e33;
-                    uint _e37 = p.rows_per_part;
-                    uint _e41 = p.columns;
-                    uint part = (row / _e37) * _e41;
+                    uint _e34 = r_1;
+                    uint row = metal::min(first_row_7 + _e34, n_rows_2 - 1u);
+                    uint index_14 = (row * GROUPS) + group_3;
+                    uint _e44 = p.rows_per_part;
+                    uint _e48 = p.columns;
+                    uint part = (row / _e44) * _e48;
                     t_1 = 0u;
                     bool loop_init_11 = true;
                     while(true) {
                         if (!loop_init_11) {
-                            uint _e73 = t_1;
-                            t_1 = _e73 + 1u;
+                            uint _e79 = t_1;
+                            t_1 = _e79 + 1u;
                         }
                         loop_init_11 = false;
-                        uint _e45 = t_1;
-                        if (_e45 < TOKENS) {
+                        uint _e52 = t_1;
+                        if (_e52 < TOKENS) {
                         } else {
                             break;
                         }
                         {
-                            uint _e48 = t_1;
-                            uint _e51 = p.n_tokens;
-                            if (_e48 < _e51) {
-                                uint _e53 = t_1;
-                                uint _e56 = p.x_width;
-                                uint first_5 = (_e53 * _e56) + part;
-                                uint _e59 = r_1;
-                                uint _e62 = t_1;
-                                float _e65 = sums_1.inner[(_e59 * TOKENS) + _e62];
-                                uint _e66 = group_2;
-                                uint _e69 = p.columns;
-                                float _e70 = wa_product(index_14, first_5, _e66, _e69, x, wa_scales, wa_quants, _buffer_sizes);
-                                sums_1.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
+                            uint _e55 = t_1;
+                            uint _e58 = p.n_tokens;
+                            if (_e55 < _e58) {
+                                uint _e60 = t_1;
+                                uint _e63 = p.x_width;
+                                uint first_5 = (_e60 * _e63) + part;
+                                uint _e66 = r_1;
+                                uint _e69 = t_1;
+                                float _e72 = sums_1.inner[(_e66 * TOKENS) + _e69];
+                                uint _e75 = p.columns;
+                                float _e76 = wa_product(index_14, first_5, group_3, _e75, x, wa_scales, wa_quants, _buffer_sizes);
+                                sums_1.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
                     }
@@ -518,7 +525,7 @@ type_4 wb_group(
 float wb_product(
     uint index_3,
     uint first_3,
-    uint group_3,
+    uint group_2,
     uint columns_3,
     device type_3 const& x,
     device type_8 const& wb_scales,
@@ -526,7 +533,7 @@ float wb_product(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 _e4 = wb_group(index_3, wb_scales, wb_quants, _buffer_sizes);
-    float _e5 = group_product(_e4, first_3, group_3, columns_3, x, _buffer_sizes);
+    float _e5 = group_product(_e4, first_3, group_2, columns_3, x, _buffer_sizes);
     return _e5;
 }
 
@@ -541,7 +548,7 @@ void wb_store(
 ) {
     uint r_2 = 0u;
     uint t_2 = {};
-    bool local_1 = {};
+    bool local_2 = {};
     if ((thread_7 % TEAM) != 0u) {
         return;
     }
@@ -576,11 +583,11 @@ void wb_store(
                     if ((first_row_1 + _e18) < n_rows_3) {
                         uint _e23 = t_2;
                         uint _e26 = p.n_tokens;
-                        local_1 = _e23 < _e26;
+                        local_2 = _e23 < _e26;
                     } else {
-                        local_1 = false;
+                        local_2 = false;
                     }
-                    bool _e29 = local_1;
+                    bool _e29 = local_2;
                     if (_e29) {
                         uint _e31 = t_2;
                         uint _e34 = r_2;
@@ -609,76 +616,83 @@ void wb_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_3 = {};
-    uint group_4 = {};
+    uint step_1 = 0u;
+    bool local_3 = {};
     uint r_3 = {};
     uint t_3 = {};
     wb_begin(thread_8);
     uint first_row_8 = (block_1 * BLOCK_ROWS) + ((thread_8 / TEAM) * ROWS);
     uint lane_1 = thread_8 % TEAM;
-    group_4 = lane_1;
     bool loop_init_15 = true;
     while(true) {
         if (!loop_init_15) {
-            uint _e78 = group_4;
-            group_4 = _e78 + TEAM;
+            uint _e85 = step_1;
+            step_1 = _e85 + 1u;
         }
         loop_init_15 = false;
-        uint _e14 = group_4;
-        uint _e17 = p.n_groups;
-        if (_e14 < _e17) {
+        uint _e15 = step_1;
+        if (_e15 < 1u) {
         } else {
             break;
         }
         {
+            uint _e18 = step_1;
+            uint group_4 = (_e18 * TEAM) + lane_1;
+            if (false) {
+                local_3 = group_4 >= GROUPS;
+            } else {
+                local_3 = false;
+            }
+            bool _e28 = local_3;
+            if (_e28) {
+                break;
+            }
             r_3 = 0u;
             bool loop_init_16 = true;
             while(true) {
                 if (!loop_init_16) {
-                    uint _e76 = r_3;
-                    r_3 = _e76 + 1u;
+                    uint _e82 = r_3;
+                    r_3 = _e82 + 1u;
                 }
                 loop_init_16 = false;
-                uint _e21 = r_3;
-                if (_e21 < ROWS) {
+                uint _e31 = r_3;
+                if (_e31 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e24 = r_3;
-                    uint row_1 = metal::min(first_row_8 + _e24, n_rows_4 - 1u);
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_4;
-                    uint index_15 = (row_1 * _e31) + _e33;
-                    uint _e37 = p.rows_per_part;
-                    uint _e41 = p.columns;
-                    uint part_1 = (row_1 / _e37) * _e41;
+                    uint _e34 = r_3;
+                    uint row_1 = metal::min(first_row_8 + _e34, n_rows_4 - 1u);
+                    uint index_15 = (row_1 * GROUPS) + group_4;
+                    uint _e44 = p.rows_per_part;
+                    uint _e48 = p.columns;
+                    uint part_1 = (row_1 / _e44) * _e48;
                     t_3 = 0u;
                     bool loop_init_17 = true;
                     while(true) {
                         if (!loop_init_17) {
-                            uint _e73 = t_3;
-                            t_3 = _e73 + 1u;
+                            uint _e79 = t_3;
+                            t_3 = _e79 + 1u;
                         }
                         loop_init_17 = false;
-                        uint _e45 = t_3;
-                        if (_e45 < TOKENS) {
+                        uint _e52 = t_3;
+                        if (_e52 < TOKENS) {
                         } else {
                             break;
                         }
                         {
-                            uint _e48 = t_3;
-                            uint _e51 = p.n_tokens;
-                            if (_e48 < _e51) {
-                                uint _e53 = t_3;
-                                uint _e56 = p.x_width;
-                                uint first_6 = (_e53 * _e56) + part_1;
-                                uint _e59 = r_3;
-                                uint _e62 = t_3;
-                                float _e65 = sums_3.inner[(_e59 * TOKENS) + _e62];
-                                uint _e66 = group_4;
-                                uint _e69 = p.columns;
-                                float _e70 = wb_product(index_15, first_6, _e66, _e69, x, wb_scales, wb_quants, _buffer_sizes);
-                                sums_3.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
+                            uint _e55 = t_3;
+                            uint _e58 = p.n_tokens;
+                            if (_e55 < _e58) {
+                                uint _e60 = t_3;
+                                uint _e63 = p.x_width;
+                                uint first_6 = (_e60 * _e63) + part_1;
+                                uint _e66 = r_3;
+                                uint _e69 = t_3;
+                                float _e72 = sums_3.inner[(_e66 * TOKENS) + _e69];
+                                uint _e75 = p.columns;
+                                float _e76 = wb_product(index_15, first_6, group_4, _e75, x, wb_scales, wb_quants, _buffer_sizes);
+                                sums_3.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
                     }
@@ -711,7 +725,7 @@ void wc_store(
 ) {
     uint r_4 = 0u;
     uint t_4 = {};
-    bool local_2 = {};
+    bool local_4 = {};
     if ((thread_9 % TEAM) != 0u) {
         return;
     }
@@ -746,11 +760,11 @@ void wc_store(
                     if ((first_row_2 + _e18) < n_rows_5) {
                         uint _e23 = t_4;
                         uint _e26 = p.n_tokens;
-                        local_2 = _e23 < _e26;
+                        local_4 = _e23 < _e26;
                     } else {
-                        local_2 = false;
+                        local_4 = false;
                     }
-                    bool _e29 = local_2;
+                    bool _e29 = local_4;
                     if (_e29) {
                         uint _e31 = t_4;
                         uint _e34 = r_4;
@@ -778,74 +792,81 @@ void wc_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_5 = {};
-    uint i_4 = {};
+    uint step_2 = 0u;
+    bool local_5 = {};
     uint r_5 = {};
     uint t_5 = {};
     uint first_row_9 = (block_2 * BLOCK_ROWS) + ((thread_10 / TEAM) * ROWS);
-    uint _e13 = p.n_groups;
-    uint n_eights = 4u * _e13;
-    i_4 = thread_10 % TEAM;
     bool loop_init_20 = true;
     while(true) {
         if (!loop_init_20) {
-            uint _e92 = i_4;
-            i_4 = _e92 + TEAM;
+            uint _e102 = step_2;
+            step_2 = _e102 + 1u;
         }
         loop_init_20 = false;
-        uint _e19 = i_4;
-        if (_e19 < n_eights) {
+        uint _e13 = step_2;
+        if (_e13 < 4u) {
         } else {
             break;
         }
         {
+            uint _e16 = step_2;
+            uint i_9 = (_e16 * TEAM) + (thread_10 % TEAM);
+            if (false) {
+                local_5 = i_9 >= 512u;
+            } else {
+                local_5 = false;
+            }
+            bool _e28 = local_5;
+            if (_e28) {
+                break;
+            }
             r_5 = 0u;
             bool loop_init_21 = true;
             while(true) {
                 if (!loop_init_21) {
-                    uint _e90 = r_5;
-                    r_5 = _e90 + 1u;
+                    uint _e99 = r_5;
+                    r_5 = _e99 + 1u;
                 }
                 loop_init_21 = false;
-                uint _e23 = r_5;
-                if (_e23 < ROWS) {
+                uint _e31 = r_5;
+                if (_e31 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e26 = r_5;
-                    uint row_2 = metal::min(first_row_9 + _e26, n_rows_6 - 1u);
-                    uint _e32 = i_4;
-                    type_13 _e34 = wc_eight((row_2 * n_eights) + _e32, wc_values, _buffer_sizes);
-                    uint _e37 = p.rows_per_part;
-                    uint _e41 = p.columns;
-                    uint part_2 = (row_2 / _e37) * _e41;
+                    uint _e34 = r_5;
+                    uint row_2 = metal::min(first_row_9 + _e34, n_rows_6 - 1u);
+                    type_13 _e44 = wc_eight(((row_2 * 4u) * GROUPS) + i_9, wc_values, _buffer_sizes);
+                    uint _e47 = p.rows_per_part;
+                    uint _e51 = p.columns;
+                    uint part_2 = (row_2 / _e47) * _e51;
                     t_5 = 0u;
                     bool loop_init_22 = true;
                     while(true) {
                         if (!loop_init_22) {
-                            uint _e87 = t_5;
-                            t_5 = _e87 + 1u;
+                            uint _e96 = t_5;
+                            t_5 = _e96 + 1u;
                         }
                         loop_init_22 = false;
-                        uint _e45 = t_5;
-                        if (_e45 < TOKENS) {
+                        uint _e55 = t_5;
+                        if (_e55 < TOKENS) {
                         } else {
                             break;
                         }
                         {
-                            uint _e48 = t_5;
-                            uint _e51 = p.n_tokens;
-                            if (_e48 < _e51) {
-                                uint _e53 = t_5;
-                                uint _e56 = p.x_width;
-                                uint _e62 = i_4;
-                                uint at_1 = (((_e53 * _e56) + part_2) / 4u) + (2u * _e62);
-                                uint _e65 = r_5;
-                                uint _e68 = t_5;
-                                float _e71 = sums_5.inner[(_e65 * TOKENS) + _e68];
-                                metal::float4 _e75 = x[at_1];
-                                metal::float4 _e82 = x[at_1 + 1u];
-                                sums_5.inner[(_e65 * TOKENS) + _e68] = _e71 + (metal::dot(_e34.inner[0], _e75) + metal::dot(_e34.inner[1], _e82));
+                            uint _e58 = t_5;
+                            uint _e61 = p.n_tokens;
+                            if (_e58 < _e61) {
+                                uint _e63 = t_5;
+                                uint _e66 = p.x_width;
+                                uint at_1 = (((_e63 * _e66) + part_2) / 4u) + (2u * i_9);
+                                uint _e74 = r_5;
+                                uint _e77 = t_5;
+                                float _e80 = sums_5.inner[(_e74 * TOKENS) + _e77];
+                                metal::float4 _e84 = x[at_1];
+                                metal::float4 _e91 = x[at_1 + 1u];
+                                sums_5.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
                             }
                         }
                     }
@@ -878,7 +899,7 @@ void wd_store(
 ) {
     uint r_6 = 0u;
     uint t_6 = {};
-    bool local_3 = {};
+    bool local_6 = {};
     if ((thread_11 % TEAM) != 0u) {
         return;
     }
@@ -913,11 +934,11 @@ void wd_store(
                     if ((first_row_3 + _e18) < n_rows_7) {
                         uint _e23 = t_6;
                         uint _e26 = p.n_tokens;
-                        local_3 = _e23 < _e26;
+                        local_6 = _e23 < _e26;
                     } else {
-                        local_3 = false;
+                        local_6 = false;
                     }
-                    bool _e29 = local_3;
+                    bool _e29 = local_6;
                     if (_e29) {
                         uint _e31 = t_6;
                         uint _e34 = r_6;
@@ -945,74 +966,81 @@ void wd_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_7 = {};
-    uint i_5 = {};
+    uint step_3 = 0u;
+    bool local_7 = {};
     uint r_7 = {};
     uint t_7 = {};
     uint first_row_10 = (block_3 * BLOCK_ROWS) + ((thread_12 / TEAM) * ROWS);
-    uint _e13 = p.n_groups;
-    uint n_eights_1 = 4u * _e13;
-    i_5 = thread_12 % TEAM;
     bool loop_init_25 = true;
     while(true) {
         if (!loop_init_25) {
-            uint _e92 = i_5;
-            i_5 = _e92 + TEAM;
+            uint _e102 = step_3;
+            step_3 = _e102 + 1u;
         }
         loop_init_25 = false;
-        uint _e19 = i_5;
-        if (_e19 < n_eights_1) {
+        uint _e13 = step_3;
+        if (_e13 < 4u) {
         } else {
             break;
         }
         {
+            uint _e16 = step_3;
+            uint i_10 = (_e16 * TEAM) + (thread_12 % TEAM);
+            if (false) {
+                local_7 = i_10 >= 512u;
+            } else {
+                local_7 = false;
+            }
+            bool _e28 = local_7;
+            if (_e28) {
+                break;
+            }
             r_7 = 0u;
             bool loop_init_26 = true;
             while(true) {
                 if (!loop_init_26) {
-                    uint _e90 = r_7;
-                    r_7 = _e90 + 1u;
+                    uint _e99 = r_7;
+                    r_7 = _e99 + 1u;
                 }
                 loop_init_26 = false;
-                uint _e23 = r_7;
-                if (_e23 < ROWS) {
+                uint _e31 = r_7;
+                if (_e31 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e26 = r_7;
-                    uint row_3 = metal::min(first_row_10 + _e26, n_rows_8 - 1u);
-                    uint _e32 = i_5;
-                    type_13 _e34 = wd_eight((row_3 * n_eights_1) + _e32, wd_values, _buffer_sizes);
-                    uint _e37 = p.rows_per_part;
-                    uint _e41 = p.columns;
-                    uint part_3 = (row_3 / _e37) * _e41;
+                    uint _e34 = r_7;
+                    uint row_3 = metal::min(first_row_10 + _e34, n_rows_8 - 1u);
+                    type_13 _e44 = wd_eight(((row_3 * 4u) * GROUPS) + i_10, wd_values, _buffer_sizes);
+                    uint _e47 = p.rows_per_part;
+                    uint _e51 = p.columns;
+                    uint part_3 = (row_3 / _e47) * _e51;
                     t_7 = 0u;
                     bool loop_init_27 = true;
                     while(true) {
                         if (!loop_init_27) {
-                            uint _e87 = t_7;
-                            t_7 = _e87 + 1u;
+                            uint _e96 = t_7;
+                            t_7 = _e96 + 1u;
                         }
                         loop_init_27 = false;
-                        uint _e45 = t_7;
-                        if (_e45 < TOKENS) {
+                        uint _e55 = t_7;
+                        if (_e55 < TOKENS) {
                         } else {
                             break;
                         }
                         {
-                            uint _e48 = t_7;
-                            uint _e51 = p.n_tokens;
-                            if (_e48 < _e51) {
-                                uint _e53 = t_7;
-                                uint _e56 = p.x_width;
-                                uint _e62 = i_5;
-                                uint at_2 = (((_e53 * _e56) + part_3) / 4u) + (2u * _e62);
-                                uint _e65 = r_7;
-                                uint _e68 = t_7;
-                                float _e71 = sums_7.inner[(_e65 * TOKENS) + _e68];
-                                metal::float4 _e75 = x[at_2];
-                                metal::float4 _e82 = x[at_2 + 1u];
-                                sums_7.inner[(_e65 * TOKENS) + _e68] = _e71 + (metal::dot(_e34.inner[0], _e75) + metal::dot(_e34.inner[1], _e82));
+                            uint _e58 = t_7;
+                            uint _e61 = p.n_tokens;
+                            if (_e58 < _e61) {
+                                uint _e63 = t_7;
+                                uint _e66 = p.x_width;
+                                uint at_2 = (((_e63 * _e66) + part_3) / 4u) + (2u * i_10);
+                                uint _e74 = r_7;
+                                uint _e77 = t_7;
+                                float _e80 = sums_7.inner[(_e74 * TOKENS) + _e77];
+                                metal::float4 _e84 = x[at_2];
+                                metal::float4 _e91 = x[at_2 + 1u];
+                                sums_7.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
                             }
                         }
                     }
@@ -1045,7 +1073,7 @@ void we_store(
 ) {
     uint r_8 = 0u;
     uint t_8 = {};
-    bool local_4 = {};
+    bool local_8 = {};
     if ((thread_13 % TEAM) != 0u) {
         return;
     }
@@ -1080,11 +1108,11 @@ void we_store(
                     if ((first_row_4 + _e18) < n_rows_9) {
                         uint _e23 = t_8;
                         uint _e26 = p.n_tokens;
-                        local_4 = _e23 < _e26;
+                        local_8 = _e23 < _e26;
                     } else {
-                        local_4 = false;
+                        local_8 = false;
                     }
-                    bool _e29 = local_4;
+                    bool _e29 = local_8;
                     if (_e29) {
                         uint _e31 = t_8;
                         uint _e34 = r_8;
@@ -1112,74 +1140,81 @@ void we_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_9 = {};
-    uint i_6 = {};
+    uint step_4 = 0u;
+    bool local_9 = {};
     uint r_9 = {};
     uint t_9 = {};
     uint first_row_11 = (block_4 * BLOCK_ROWS) + ((thread_14 / TEAM) * ROWS);
-    uint _e13 = p.n_groups;
-    uint n_eights_2 = 4u * _e13;
-    i_6 = thread_14 % TEAM;
     bool loop_init_30 = true;
     while(true) {
         if (!loop_init_30) {
-            uint _e92 = i_6;
-            i_6 = _e92 + TEAM;
+            uint _e102 = step_4;
+            step_4 = _e102 + 1u;
         }
         loop_init_30 = false;
-        uint _e19 = i_6;
-        if (_e19 < n_eights_2) {
+        uint _e13 = step_4;
+        if (_e13 < 4u) {
         } else {
             break;
         }
         {
+            uint _e16 = step_4;
+            uint i_11 = (_e16 * TEAM) + (thread_14 % TEAM);
+            if (false) {
+                local_9 = i_11 >= 512u;
+            } else {
+                local_9 = false;
+            }
+            bool _e28 = local_9;
+            if (_e28) {
+                break;
+            }
             r_9 = 0u;
             bool loop_init_31 = true;
             while(true) {
                 if (!loop_init_31) {
-                    uint _e90 = r_9;
-                    r_9 = _e90 + 1u;
+                    uint _e99 = r_9;
+                    r_9 = _e99 + 1u;
                 }
                 loop_init_31 = false;
-                uint _e23 = r_9;
-                if (_e23 < ROWS) {
+                uint _e31 = r_9;
+                if (_e31 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e26 = r_9;
-                    uint row_4 = metal::min(first_row_11 + _e26, n_rows_10 - 1u);
-                    uint _e32 = i_6;
-                    type_13 _e34 = we_eight((row_4 * n_eights_2) + _e32, we_values, _buffer_sizes);
-                    uint _e37 = p.rows_per_part;
-                    uint _e41 = p.columns;
-                    uint part_4 = (row_4 / _e37) * _e41;
+                    uint _e34 = r_9;
+                    uint row_4 = metal::min(first_row_11 + _e34, n_rows_10 - 1u);
+                    type_13 _e44 = we_eight(((row_4 * 4u) * GROUPS) + i_11, we_values, _buffer_sizes);
+                    uint _e47 = p.rows_per_part;
+                    uint _e51 = p.columns;
+                    uint part_4 = (row_4 / _e47) * _e51;
                     t_9 = 0u;
                     bool loop_init_32 = true;
                     while(true) {
                         if (!loop_init_32) {
-                            uint _e87 = t_9;
-                            t_9 = _e87 + 1u;
+                            uint _e96 = t_9;
+                            t_9 = _e96 + 1u;
                         }
                         loop_init_32 = false;
-                        uint _e45 = t_9;
-                        if (_e45 < TOKENS) {
+                        uint _e55 = t_9;
+                        if (_e55 < TOKENS) {
                         } else {
                             break;
                         }
                         {
-                            uint _e48 = t_9;
-                            uint _e51 = p.n_tokens;
-                            if (_e48 < _e51) {
-                                uint _e53 = t_9;
-                                uint _e56 = p.x_width;
-                                uint _e62 = i_6;
-                                uint at_3 = (((_e53 * _e56) + part_4) / 4u) + (2u * _e62);
-                                uint _e65 = r_9;
-                                uint _e68 = t_9;
-                                float _e71 = sums_9.inner[(_e65 * TOKENS) + _e68];
-                                metal::float4 _e75 = x[at_3];
-                                metal::float4 _e82 = x[at_3 + 1u];
-                                sums_9.inner[(_e65 * TOKENS) + _e68] = _e71 + (metal::dot(_e34.inner[0], _e75) + metal::dot(_e34.inner[1], _e82));
+                            uint _e58 = t_9;
+                            uint _e61 = p.n_tokens;
+                            if (_e58 < _e61) {
+                                uint _e63 = t_9;
+                                uint _e66 = p.x_width;
+                                uint at_3 = (((_e63 * _e66) + part_4) / 4u) + (2u * i_11);
+                                uint _e74 = r_9;
+                                uint _e77 = t_9;
+                                float _e80 = sums_9.inner[(_e74 * TOKENS) + _e77];
+                                metal::float4 _e84 = x[at_3];
+                                metal::float4 _e91 = x[at_3 + 1u];
+                                sums_9.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
                             }
                         }
                     }
@@ -1212,7 +1247,7 @@ void wf_store(
 ) {
     uint r_10 = 0u;
     uint t_10 = {};
-    bool local_5 = {};
+    bool local_10 = {};
     if ((thread_15 % TEAM) != 0u) {
         return;
     }
@@ -1247,11 +1282,11 @@ void wf_store(
                     if ((first_row_5 + _e18) < n_rows_11) {
                         uint _e23 = t_10;
                         uint _e26 = p.n_tokens;
-                        local_5 = _e23 < _e26;
+                        local_10 = _e23 < _e26;
                     } else {
-                        local_5 = false;
+                        local_10 = false;
                     }
-                    bool _e29 = local_5;
+                    bool _e29 = local_10;
                     if (_e29) {
                         uint _e31 = t_10;
                         uint _e34 = r_10;
@@ -1279,74 +1314,81 @@ void wf_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_11 = {};
-    uint i_7 = {};
+    uint step_5 = 0u;
+    bool local_11 = {};
     uint r_11 = {};
     uint t_11 = {};
     uint first_row_12 = (block_5 * BLOCK_ROWS) + ((thread_16 / TEAM) * ROWS);
-    uint _e13 = p.n_groups;
-    uint n_eights_3 = 4u * _e13;
-    i_7 = thread_16 % TEAM;
     bool loop_init_35 = true;
     while(true) {
         if (!loop_init_35) {
-            uint _e92 = i_7;
-            i_7 = _e92 + TEAM;
+            uint _e102 = step_5;
+            step_5 = _e102 + 1u;
         }
         loop_init_35 = false;
-        uint _e19 = i_7;
-        if (_e19 < n_eights_3) {
+        uint _e13 = step_5;
+        if (_e13 < 4u) {
         } else {
             break;
         }
         {
+            uint _e16 = step_5;
+            uint i_12 = (_e16 * TEAM) + (thread_16 % TEAM);
+            if (false) {
+                local_11 = i_12 >= 512u;
+            } else {
+                local_11 = false;
+            }
+            bool _e28 = local_11;
+            if (_e28) {
+                break;
+            }
             r_11 = 0u;
             bool loop_init_36 = true;
             while(true) {
                 if (!loop_init_36) {
-                    uint _e90 = r_11;
-                    r_11 = _e90 + 1u;
+                    uint _e99 = r_11;
+                    r_11 = _e99 + 1u;
                 }
                 loop_init_36 = false;
-                uint _e23 = r_11;
-                if (_e23 < ROWS) {
+                uint _e31 = r_11;
+                if (_e31 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e26 = r_11;
-                    uint row_5 = metal::min(first_row_12 + _e26, n_rows_12 - 1u);
-                    uint _e32 = i_7;
-                    type_13 _e34 = wf_eight((row_5 * n_eights_3) + _e32, wf_values, _buffer_sizes);
-                    uint _e37 = p.rows_per_part;
-                    uint _e41 = p.columns;
-                    uint part_5 = (row_5 / _e37) * _e41;
+                    uint _e34 = r_11;
+                    uint row_5 = metal::min(first_row_12 + _e34, n_rows_12 - 1u);
+                    type_13 _e44 = wf_eight(((row_5 * 4u) * GROUPS) + i_12, wf_values, _buffer_sizes);
+                    uint _e47 = p.rows_per_part;
+                    uint _e51 = p.columns;
+                    uint part_5 = (row_5 / _e47) * _e51;
                     t_11 = 0u;
                     bool loop_init_37 = true;
                     while(true) {
                         if (!loop_init_37) {
-                            uint _e87 = t_11;
-                            t_11 = _e87 + 1u;
+                            uint _e96 = t_11;
+                            t_11 = _e96 + 1u;
                         }
                         loop_init_37 = false;
-                        uint _e45 = t_11;
-                        if (_e45 < TOKENS) {
+                        uint _e55 = t_11;
+                        if (_e55 < TOKENS) {
                         } else {
                             break;
                         }
                         {
-                            uint _e48 = t_11;
-                            uint _e51 = p.n_tokens;
-                            if (_e48 < _e51) {
-                                uint _e53 = t_11;
-                                uint _e56 = p.x_width;
-                                uint _e62 = i_7;
-                                uint at_4 = (((_e53 * _e56) + part_5) / 4u) + (2u * _e62);
-                                uint _e65 = r_11;
-                                uint _e68 = t_11;
-                                float _e71 = sums_11.inner[(_e65 * TOKENS) + _e68];
-                                metal::float4 _e75 = x[at_4];
-                                metal::float4 _e82 = x[at_4 + 1u];
-                                sums_11.inner[(_e65 * TOKENS) + _e68] = _e71 + (metal::dot(_e34.inner[0], _e75) + metal::dot(_e34.inner[1], _e82));
+                            uint _e58 = t_11;
+                            uint _e61 = p.n_tokens;
+                            if (_e58 < _e61) {
+                                uint _e63 = t_11;
+                                uint _e66 = p.x_width;
+                                uint at_4 = (((_e63 * _e66) + part_5) / 4u) + (2u * i_12);
+                                uint _e74 = r_11;
+                                uint _e77 = t_11;
+                                float _e80 = sums_11.inner[(_e74 * TOKENS) + _e77];
+                                metal::float4 _e84 = x[at_4];
+                                metal::float4 _e91 = x[at_4 + 1u];
+                                sums_11.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
                             }
                         }
                     }
@@ -1379,7 +1421,7 @@ void wg_store(
 ) {
     uint r_12 = 0u;
     uint t_12 = {};
-    bool local_6 = {};
+    bool local_12 = {};
     if ((thread_17 % TEAM) != 0u) {
         return;
     }
@@ -1414,11 +1456,11 @@ void wg_store(
                     if ((first_row_6 + _e18) < n_rows_13) {
                         uint _e23 = t_12;
                         uint _e26 = p.n_tokens;
-                        local_6 = _e23 < _e26;
+                        local_12 = _e23 < _e26;
                     } else {
-                        local_6 = false;
+                        local_12 = false;
                     }
-                    bool _e29 = local_6;
+                    bool _e29 = local_12;
                     if (_e29) {
                         uint _e31 = t_12;
                         uint _e34 = r_12;
@@ -1446,74 +1488,81 @@ void wg_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_13 = {};
-    uint i_8 = {};
+    uint step_6 = 0u;
+    bool local_13 = {};
     uint r_13 = {};
     uint t_13 = {};
     uint first_row_13 = (block_6 * BLOCK_ROWS) + ((thread_18 / TEAM) * ROWS);
-    uint _e13 = p.n_groups;
-    uint n_eights_4 = 4u * _e13;
-    i_8 = thread_18 % TEAM;
     bool loop_init_40 = true;
     while(true) {
         if (!loop_init_40) {
-            uint _e92 = i_8;
-            i_8 = _e92 + TEAM;
+            uint _e102 = step_6;
+            step_6 = _e102 + 1u;
         }
         loop_init_40 = false;
-        uint _e19 = i_8;
-        if (_e19 < n_eights_4) {
+        uint _e13 = step_6;
+        if (_e13 < 4u) {
         } else {
             break;
         }
         {
+            uint _e16 = step_6;
+            uint i_13 = (_e16 * TEAM) + (thread_18 % TEAM);
+            if (false) {
+                local_13 = i_13 >= 512u;
+            } else {
+                local_13 = false;
+            }
+            bool _e28 = local_13;
+            if (_e28) {
+                break;
+            }
             r_13 = 0u;
             bool loop_init_41 = true;
             while(true) {
                 if (!loop_init_41) {
-                    uint _e90 = r_13;
-                    r_13 = _e90 + 1u;
+                    uint _e99 = r_13;
+                    r_13 = _e99 + 1u;
                 }
                 loop_init_41 = false;
-                uint _e23 = r_13;
-                if (_e23 < ROWS) {
+                uint _e31 = r_13;
+                if (_e31 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e26 = r_13;
-                    uint row_6 = metal::min(first_row_13 + _e26, n_rows_14 - 1u);
-                    uint _e32 = i_8;
-                    type_13 _e34 = wg_eight((row_6 * n_eights_4) + _e32, wg_values, _buffer_sizes);
-                    uint _e37 = p.rows_per_part;
-                    uint _e41 = p.columns;
-                    uint part_6 = (row_6 / _e37) * _e41;
+                    uint _e34 = r_13;
+                    uint row_6 = metal::min(first_row_13 + _e34, n_rows_14 - 1u);
+                    type_13 _e44 = wg_eight(((row_6 * 4u) * GROUPS) + i_13, wg_values, _buffer_sizes);
+                    uint _e47 = p.rows_per_part;
+                    uint _e51 = p.columns;
+                    uint part_6 = (row_6 / _e47) * _e51;
                     t_13 = 0u;
                     bool loop_init_42 = true;
                     while(true) {
                         if (!loop_init_42) {
-                            uint _e87 = t_13;
-                            t_13 = _e87 + 1u;
+                            uint _e96 = t_13;
+                            t_13 = _e96 + 1u;
                         }
                         loop_init_42 = false;
-                        uint _e45 = t_13;
-                        if (_e45 < TOKENS) {
+                        uint _e55 = t_13;
+                        if (_e55 < TOKENS) {
                         } else {
                             break;
                         }
                         {
-                            uint _e48 = t_13;
-                            uint _e51 = p.n_tokens;
-                            if (_e48 < _e51) {
-                                uint _e53 = t_13;
-                                uint _e56 = p.x_width;
-                                uint _e62 = i_8;
-                                uint at_5 = (((_e53 * _e56) + part_6) / 4u) + (2u * _e62);
-                                uint _e65 = r_13;
-                                uint _e68 = t_13;
-                                float _e71 = sums_13.inner[(_e65 * TOKENS) + _e68];
-                                metal::float4 _e75 = x[at_5];
-                                metal::float4 _e82 = x[at_5 + 1u];
-                                sums_13.inner[(_e65 * TOKENS) + _e68] = _e71 + (metal::dot(_e34.inner[0], _e75) + metal::dot(_e34.inner[1], _e82));
+                            uint _e58 = t_13;
+                            uint _e61 = p.n_tokens;
+                            if (_e58 < _e61) {
+                                uint _e63 = t_13;
+                                uint _e66 = p.x_width;
+                                uint at_5 = (((_e63 * _e66) + part_6) / 4u) + (2u * i_13);
+                                uint _e74 = r_13;
+                                uint _e77 = t_13;
+                                float _e80 = sums_13.inner[(_e74 * TOKENS) + _e77];
+                                metal::float4 _e84 = x[at_5];
+                                metal::float4 _e91 = x[at_5 + 1u];
+                                sums_13.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
                             }
                         }
                     }
@@ -1540,25 +1589,25 @@ type_4 wc_group(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_4 = {};
-    uint i_9 = 0u;
+    uint i_4 = 0u;
     bool loop_init_43 = true;
     while(true) {
         if (!loop_init_43) {
-            uint _e35 = i_9;
-            i_9 = _e35 + 1u;
+            uint _e35 = i_4;
+            i_4 = _e35 + 1u;
         }
         loop_init_43 = false;
-        uint _e4 = i_9;
+        uint _e4 = i_4;
         if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e10 = i_9;
+            uint _e10 = i_4;
             metal::uint4 eight_5 = wc_values[(index_9 * 4u) + _e10];
-            uint _e15 = i_9;
+            uint _e15 = i_4;
             values_4.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_5.x)), float2(as_type<half2>(eight_5.y)));
-            uint _e24 = i_9;
+            uint _e24 = i_4;
             values_4.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_5.z)), float2(as_type<half2>(eight_5.w)));
         }
     }
@@ -1572,25 +1621,25 @@ type_4 wd_group(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_5 = {};
-    uint i_10 = 0u;
+    uint i_5 = 0u;
     bool loop_init_44 = true;
     while(true) {
         if (!loop_init_44) {
-            uint _e35 = i_10;
-            i_10 = _e35 + 1u;
+            uint _e35 = i_5;
+            i_5 = _e35 + 1u;
         }
         loop_init_44 = false;
-        uint _e4 = i_10;
+        uint _e4 = i_5;
         if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e10 = i_10;
+            uint _e10 = i_5;
             metal::uint4 eight_6 = wd_values[(index_10 * 4u) + _e10];
-            uint _e15 = i_10;
+            uint _e15 = i_5;
             values_5.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_6.x)), float2(as_type<half2>(eight_6.y)));
-            uint _e24 = i_10;
+            uint _e24 = i_5;
             values_5.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_6.z)), float2(as_type<half2>(eight_6.w)));
         }
     }
@@ -1604,25 +1653,25 @@ type_4 we_group(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_6 = {};
-    uint i_11 = 0u;
+    uint i_6 = 0u;
     bool loop_init_45 = true;
     while(true) {
         if (!loop_init_45) {
-            uint _e35 = i_11;
-            i_11 = _e35 + 1u;
+            uint _e35 = i_6;
+            i_6 = _e35 + 1u;
         }
         loop_init_45 = false;
-        uint _e4 = i_11;
+        uint _e4 = i_6;
         if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e10 = i_11;
+            uint _e10 = i_6;
             metal::uint4 eight_7 = we_values[(index_11 * 4u) + _e10];
-            uint _e15 = i_11;
+            uint _e15 = i_6;
             values_6.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_7.x)), float2(as_type<half2>(eight_7.y)));
-            uint _e24 = i_11;
+            uint _e24 = i_6;
             values_6.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_7.z)), float2(as_type<half2>(eight_7.w)));
         }
     }
@@ -1636,25 +1685,25 @@ type_4 wf_group(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_7 = {};
-    uint i_12 = 0u;
+    uint i_7 = 0u;
     bool loop_init_46 = true;
     while(true) {
         if (!loop_init_46) {
-            uint _e35 = i_12;
-            i_12 = _e35 + 1u;
+            uint _e35 = i_7;
+            i_7 = _e35 + 1u;
         }
         loop_init_46 = false;
-        uint _e4 = i_12;
+        uint _e4 = i_7;
         if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e10 = i_12;
+            uint _e10 = i_7;
             metal::uint4 eight_8 = wf_values[(index_12 * 4u) + _e10];
-            uint _e15 = i_12;
+            uint _e15 = i_7;
             values_7.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_8.x)), float2(as_type<half2>(eight_8.y)));
-            uint _e24 = i_12;
+            uint _e24 = i_7;
             values_7.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_8.z)), float2(as_type<half2>(eight_8.w)));
         }
     }
@@ -1668,25 +1717,25 @@ type_4 wg_group(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_8 = {};
-    uint i_13 = 0u;
+    uint i_8 = 0u;
     bool loop_init_47 = true;
     while(true) {
         if (!loop_init_47) {
-            uint _e35 = i_13;
-            i_13 = _e35 + 1u;
+            uint _e35 = i_8;
+            i_8 = _e35 + 1u;
         }
         loop_init_47 = false;
-        uint _e4 = i_13;
+        uint _e4 = i_8;
         if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e10 = i_13;
+            uint _e10 = i_8;
             metal::uint4 eight_9 = wg_values[(index_13 * 4u) + _e10];
-            uint _e15 = i_13;
+            uint _e15 = i_8;
             values_8.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_9.x)), float2(as_type<half2>(eight_9.y)));
-            uint _e24 = i_13;
+            uint _e24 = i_8;
             values_8.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_9.z)), float2(as_type<half2>(eight_9.w)));
         }
     }

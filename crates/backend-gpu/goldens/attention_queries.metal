@@ -42,7 +42,6 @@ struct type_12 {
 struct Parameters {
     uint n_tokens;
     uint columns;
-    uint n_groups;
     uint rows_per_part;
     uint x_width;
     uint n_rows_a;
@@ -67,6 +66,7 @@ constant uint SUMS = 4u;
 constant uint SUBGROUP = 32u;
 constant uint TOKENS = 1u;
 constant uint ROWS = 4u;
+constant uint GROUPS = 32u;
 constant uint COLUMNS = 1024u;
 constant uint BLOCKS = 64u;
 constant uint BLOCK_ROWS = 32u;
@@ -503,76 +503,83 @@ void wa_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_1 = {};
-    uint group_2 = {};
+    uint step = 0u;
+    bool local_1 = {};
     uint r_1 = {};
     uint t_1 = {};
     wa_begin(thread_5);
     uint first_row_2 = (block * BLOCK_ROWS) + ((thread_5 / TEAM) * ROWS);
     uint lane = thread_5 % TEAM;
-    group_2 = lane;
     bool loop_init_11 = true;
     while(true) {
         if (!loop_init_11) {
-            uint _e78 = group_2;
-            group_2 = _e78 + TEAM;
+            uint _e85 = step;
+            step = _e85 + 1u;
         }
         loop_init_11 = false;
-        uint _e14 = group_2;
-        uint _e17 = p.n_groups;
-        if (_e14 < _e17) {
+        uint _e15 = step;
+        if (_e15 < 1u) {
         } else {
             break;
         }
         {
+            uint _e18 = step;
+            uint group_3 = (_e18 * TEAM) + lane;
+            if (false) {
+                local_1 = group_3 >= GROUPS;
+            } else {
+                local_1 = false;
+            }
+            bool _e28 = local_1;
+            if (_e28) {
+                break;
+            }
             r_1 = 0u;
             bool loop_init_12 = true;
             while(true) {
                 if (!loop_init_12) {
-                    uint _e76 = r_1;
-                    r_1 = _e76 + 1u;
+                    uint _e82 = r_1;
+                    r_1 = _e82 + 1u;
                 }
                 loop_init_12 = false;
-                uint _e21 = r_1;
-                if (_e21 < ROWS) {
+                uint _e31 = r_1;
+                if (_e31 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e24 = r_1;
-                    uint row = metal::min(first_row_2 + _e24, n_rows_2 - 1u);
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_2;
-                    uint index_4 = (row * _e31) + _e33;
-                    uint _e37 = p.rows_per_part;
-                    uint _e41 = p.columns;
-                    uint part = (row / _e37) * _e41;
+                    uint _e34 = r_1;
+                    uint row = metal::min(first_row_2 + _e34, n_rows_2 - 1u);
+                    uint index_4 = (row * GROUPS) + group_3;
+                    uint _e44 = p.rows_per_part;
+                    uint _e48 = p.columns;
+                    uint part = (row / _e44) * _e48;
                     t_1 = 0u;
                     bool loop_init_13 = true;
                     while(true) {
                         if (!loop_init_13) {
-                            uint _e73 = t_1;
-                            t_1 = _e73 + 1u;
+                            uint _e79 = t_1;
+                            t_1 = _e79 + 1u;
                         }
                         loop_init_13 = false;
-                        uint _e45 = t_1;
-                        if (_e45 < TOKENS) {
+                        uint _e52 = t_1;
+                        if (_e52 < TOKENS) {
                         } else {
                             break;
                         }
                         {
-                            uint _e48 = t_1;
-                            uint _e51 = p.n_tokens;
-                            if (_e48 < _e51) {
-                                uint _e53 = t_1;
-                                uint _e56 = p.x_width;
-                                uint first_5 = (_e53 * _e56) + part;
-                                uint _e59 = r_1;
-                                uint _e62 = t_1;
-                                float _e65 = sums_1.inner[(_e59 * TOKENS) + _e62];
-                                uint _e66 = group_2;
-                                uint _e69 = p.columns;
-                                float _e70 = wa_product(index_4, first_5, _e66, _e69, x, wa_scales, wa_quants, _buffer_sizes);
-                                sums_1.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
+                            uint _e55 = t_1;
+                            uint _e58 = p.n_tokens;
+                            if (_e55 < _e58) {
+                                uint _e60 = t_1;
+                                uint _e63 = p.x_width;
+                                uint first_5 = (_e60 * _e63) + part;
+                                uint _e66 = r_1;
+                                uint _e69 = t_1;
+                                float _e72 = sums_1.inner[(_e66 * TOKENS) + _e69];
+                                uint _e75 = p.columns;
+                                float _e76 = wa_product(index_4, first_5, group_3, _e75, x, wa_scales, wa_quants, _buffer_sizes);
+                                sums_1.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
                     }
@@ -631,7 +638,7 @@ type_4 wb_group(
 float wb_product(
     uint index_3,
     uint first_3,
-    uint group_3,
+    uint group_2,
     uint columns_3,
     device type_3 const& x,
     device type_14 const& wb_scales,
@@ -639,7 +646,7 @@ float wb_product(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 _e4 = wb_group(index_3, wb_scales, wb_quants, _buffer_sizes);
-    float _e5 = group_product(_e4, first_3, group_3, columns_3, x, _buffer_sizes);
+    float _e5 = group_product(_e4, first_3, group_2, columns_3, x, _buffer_sizes);
     return _e5;
 }
 
@@ -654,7 +661,7 @@ void wb_store(
 ) {
     uint r_2 = 0u;
     uint t_2 = {};
-    bool local_1 = {};
+    bool local_2 = {};
     if ((thread_7 % TEAM) != 0u) {
         return;
     }
@@ -689,11 +696,11 @@ void wb_store(
                     if ((first_row_1 + _e18) < n_rows_3) {
                         uint _e23 = t_2;
                         uint _e26 = p.n_tokens;
-                        local_1 = _e23 < _e26;
+                        local_2 = _e23 < _e26;
                     } else {
-                        local_1 = false;
+                        local_2 = false;
                     }
-                    bool _e29 = local_1;
+                    bool _e29 = local_2;
                     if (_e29) {
                         uint _e31 = t_2;
                         uint _e34 = r_2;
@@ -722,76 +729,83 @@ void wb_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_3 = {};
-    uint group_4 = {};
+    uint step_1 = 0u;
+    bool local_3 = {};
     uint r_3 = {};
     uint t_3 = {};
     wb_begin(thread_8);
     uint first_row_3 = (block_1 * BLOCK_ROWS) + ((thread_8 / TEAM) * ROWS);
     uint lane_1 = thread_8 % TEAM;
-    group_4 = lane_1;
     bool loop_init_17 = true;
     while(true) {
         if (!loop_init_17) {
-            uint _e78 = group_4;
-            group_4 = _e78 + TEAM;
+            uint _e85 = step_1;
+            step_1 = _e85 + 1u;
         }
         loop_init_17 = false;
-        uint _e14 = group_4;
-        uint _e17 = p.n_groups;
-        if (_e14 < _e17) {
+        uint _e15 = step_1;
+        if (_e15 < 1u) {
         } else {
             break;
         }
         {
+            uint _e18 = step_1;
+            uint group_4 = (_e18 * TEAM) + lane_1;
+            if (false) {
+                local_3 = group_4 >= GROUPS;
+            } else {
+                local_3 = false;
+            }
+            bool _e28 = local_3;
+            if (_e28) {
+                break;
+            }
             r_3 = 0u;
             bool loop_init_18 = true;
             while(true) {
                 if (!loop_init_18) {
-                    uint _e76 = r_3;
-                    r_3 = _e76 + 1u;
+                    uint _e82 = r_3;
+                    r_3 = _e82 + 1u;
                 }
                 loop_init_18 = false;
-                uint _e21 = r_3;
-                if (_e21 < ROWS) {
+                uint _e31 = r_3;
+                if (_e31 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e24 = r_3;
-                    uint row_1 = metal::min(first_row_3 + _e24, n_rows_4 - 1u);
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_4;
-                    uint index_5 = (row_1 * _e31) + _e33;
-                    uint _e37 = p.rows_per_part;
-                    uint _e41 = p.columns;
-                    uint part_1 = (row_1 / _e37) * _e41;
+                    uint _e34 = r_3;
+                    uint row_1 = metal::min(first_row_3 + _e34, n_rows_4 - 1u);
+                    uint index_5 = (row_1 * GROUPS) + group_4;
+                    uint _e44 = p.rows_per_part;
+                    uint _e48 = p.columns;
+                    uint part_1 = (row_1 / _e44) * _e48;
                     t_3 = 0u;
                     bool loop_init_19 = true;
                     while(true) {
                         if (!loop_init_19) {
-                            uint _e73 = t_3;
-                            t_3 = _e73 + 1u;
+                            uint _e79 = t_3;
+                            t_3 = _e79 + 1u;
                         }
                         loop_init_19 = false;
-                        uint _e45 = t_3;
-                        if (_e45 < TOKENS) {
+                        uint _e52 = t_3;
+                        if (_e52 < TOKENS) {
                         } else {
                             break;
                         }
                         {
-                            uint _e48 = t_3;
-                            uint _e51 = p.n_tokens;
-                            if (_e48 < _e51) {
-                                uint _e53 = t_3;
-                                uint _e56 = p.x_width;
-                                uint first_6 = (_e53 * _e56) + part_1;
-                                uint _e59 = r_3;
-                                uint _e62 = t_3;
-                                float _e65 = sums_3.inner[(_e59 * TOKENS) + _e62];
-                                uint _e66 = group_4;
-                                uint _e69 = p.columns;
-                                float _e70 = wb_product(index_5, first_6, _e66, _e69, x, wb_scales, wb_quants, _buffer_sizes);
-                                sums_3.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
+                            uint _e55 = t_3;
+                            uint _e58 = p.n_tokens;
+                            if (_e55 < _e58) {
+                                uint _e60 = t_3;
+                                uint _e63 = p.x_width;
+                                uint first_6 = (_e60 * _e63) + part_1;
+                                uint _e66 = r_3;
+                                uint _e69 = t_3;
+                                float _e72 = sums_3.inner[(_e66 * TOKENS) + _e69];
+                                uint _e75 = p.columns;
+                                float _e76 = wb_product(index_5, first_6, group_4, _e75, x, wb_scales, wb_quants, _buffer_sizes);
+                                sums_3.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
                     }

@@ -23,7 +23,6 @@ struct type_6 {
 struct Parameters {
     uint n_tokens;
     uint columns;
-    uint n_groups;
     uint rows_per_part;
     uint x_width;
     uint n_rows_a;
@@ -47,6 +46,7 @@ constant uint SUMS = 2u;
 constant uint SUBGROUP = 32u;
 constant uint TOKENS = 1u;
 constant uint ROWS = 2u;
+constant uint GROUPS = 128u;
 constant uint BLOCK_ROWS = 4u;
 
 float group_product(
@@ -335,74 +335,81 @@ void wa_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_1 = {};
-    uint i_2 = {};
+    uint step = 0u;
+    bool local_1 = {};
     uint r_1 = {};
     uint t_1 = {};
     uint first_row_1 = (block * BLOCK_ROWS) + ((thread_4 / TEAM) * ROWS);
-    uint _e13 = p.n_groups;
-    uint n_eights = 4u * _e13;
-    i_2 = thread_4 % TEAM;
     bool loop_init_8 = true;
     while(true) {
         if (!loop_init_8) {
-            uint _e92 = i_2;
-            i_2 = _e92 + TEAM;
+            uint _e102 = step;
+            step = _e102 + 1u;
         }
         loop_init_8 = false;
-        uint _e19 = i_2;
-        if (_e19 < n_eights) {
+        uint _e13 = step;
+        if (_e13 < 4u) {
         } else {
             break;
         }
         {
+            uint _e16 = step;
+            uint i_3 = (_e16 * TEAM) + (thread_4 % TEAM);
+            if (false) {
+                local_1 = i_3 >= 512u;
+            } else {
+                local_1 = false;
+            }
+            bool _e28 = local_1;
+            if (_e28) {
+                break;
+            }
             r_1 = 0u;
             bool loop_init_9 = true;
             while(true) {
                 if (!loop_init_9) {
-                    uint _e90 = r_1;
-                    r_1 = _e90 + 1u;
+                    uint _e99 = r_1;
+                    r_1 = _e99 + 1u;
                 }
                 loop_init_9 = false;
-                uint _e23 = r_1;
-                if (_e23 < ROWS) {
+                uint _e31 = r_1;
+                if (_e31 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e26 = r_1;
-                    uint row = metal::min(first_row_1 + _e26, n_rows_2 - 1u);
-                    uint _e32 = i_2;
-                    type_11 _e34 = wa_eight((row * n_eights) + _e32, wa_values, _buffer_sizes);
-                    uint _e37 = p.rows_per_part;
-                    uint _e41 = p.columns;
-                    uint part = (row / _e37) * _e41;
+                    uint _e34 = r_1;
+                    uint row = metal::min(first_row_1 + _e34, n_rows_2 - 1u);
+                    type_11 _e44 = wa_eight(((row * 4u) * GROUPS) + i_3, wa_values, _buffer_sizes);
+                    uint _e47 = p.rows_per_part;
+                    uint _e51 = p.columns;
+                    uint part = (row / _e47) * _e51;
                     t_1 = 0u;
                     bool loop_init_10 = true;
                     while(true) {
                         if (!loop_init_10) {
-                            uint _e87 = t_1;
-                            t_1 = _e87 + 1u;
+                            uint _e96 = t_1;
+                            t_1 = _e96 + 1u;
                         }
                         loop_init_10 = false;
-                        uint _e45 = t_1;
-                        if (_e45 < TOKENS) {
+                        uint _e55 = t_1;
+                        if (_e55 < TOKENS) {
                         } else {
                             break;
                         }
                         {
-                            uint _e48 = t_1;
-                            uint _e51 = p.n_tokens;
-                            if (_e48 < _e51) {
-                                uint _e53 = t_1;
-                                uint _e56 = p.x_width;
-                                uint _e62 = i_2;
-                                uint at_1 = (((_e53 * _e56) + part) / 4u) + (2u * _e62);
-                                uint _e65 = r_1;
-                                uint _e68 = t_1;
-                                float _e71 = sums_1.inner[(_e65 * TOKENS) + _e68];
-                                metal::float4 _e75 = x[at_1];
-                                metal::float4 _e82 = x[at_1 + 1u];
-                                sums_1.inner[(_e65 * TOKENS) + _e68] = _e71 + (metal::dot(_e34.inner[0], _e75) + metal::dot(_e34.inner[1], _e82));
+                            uint _e58 = t_1;
+                            uint _e61 = p.n_tokens;
+                            if (_e58 < _e61) {
+                                uint _e63 = t_1;
+                                uint _e66 = p.x_width;
+                                uint at_1 = (((_e63 * _e66) + part) / 4u) + (2u * i_3);
+                                uint _e74 = r_1;
+                                uint _e77 = t_1;
+                                float _e80 = sums_1.inner[(_e74 * TOKENS) + _e77];
+                                metal::float4 _e84 = x[at_1];
+                                metal::float4 _e91 = x[at_1 + 1u];
+                                sums_1.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
                             }
                         }
                     }
@@ -477,27 +484,27 @@ type_4 wa_group(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_2 = {};
-    uint i_3 = 0u;
+    uint i_2 = 0u;
     bool loop_init_11 = true;
     while(true) {
         if (!loop_init_11) {
-            uint _e35 = i_3;
-            i_3 = _e35 + 1u;
+            uint _e35 = i_2;
+            i_2 = _e35 + 1u;
         }
         loop_init_11 = false;
-        uint _e4 = i_3;
+        uint _e4 = i_2;
         if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e10 = i_3;
+            uint _e10 = i_2;
             metal::uint4 eight_1 = wa_values[(index_1 * 4u) + _e10];
-            uint _e15 = i_3;
+            uint _e15 = i_2;
             metal::float2 _e19 = wa_pair(eight_1.x);
             metal::float2 _e21 = wa_pair(eight_1.y);
             values_2.inner[2u * _e15] = metal::float4(_e19, _e21);
-            uint _e24 = i_3;
+            uint _e24 = i_2;
             metal::float2 _e30 = wa_pair(eight_1.z);
             metal::float2 _e32 = wa_pair(eight_1.w);
             values_2.inner[(2u * _e24) + 1u] = metal::float4(_e30, _e32);

@@ -24,7 +24,6 @@ struct type_6 {
 struct Parameters {
     uint n_tokens;
     uint columns;
-    uint n_groups;
     uint rows_per_part;
     uint x_width;
     uint n_rows_a;
@@ -46,6 +45,7 @@ constant uint SUMS = 2u;
 constant uint SUBGROUP = 32u;
 constant uint TOKENS = 1u;
 constant uint ROWS = 2u;
+constant uint GROUPS = 128u;
 constant uint BLOCK_ROWS = 4u;
 
 float group_product(
@@ -374,76 +374,83 @@ void wa_rows(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_1 = {};
-    uint group_2 = {};
+    uint step = 0u;
+    bool local_1 = {};
     uint r_1 = {};
     uint t_1 = {};
     wa_begin(thread_5);
     uint first_row_1 = (block * BLOCK_ROWS) + ((thread_5 / TEAM) * ROWS);
     uint lane = thread_5 % TEAM;
-    group_2 = lane;
     bool loop_init_9 = true;
     while(true) {
         if (!loop_init_9) {
-            uint _e78 = group_2;
-            group_2 = _e78 + TEAM;
+            uint _e85 = step;
+            step = _e85 + 1u;
         }
         loop_init_9 = false;
-        uint _e14 = group_2;
-        uint _e17 = p.n_groups;
-        if (_e14 < _e17) {
+        uint _e15 = step;
+        if (_e15 < 1u) {
         } else {
             break;
         }
         {
+            uint _e18 = step;
+            uint group_2 = (_e18 * TEAM) + lane;
+            if (false) {
+                local_1 = group_2 >= GROUPS;
+            } else {
+                local_1 = false;
+            }
+            bool _e28 = local_1;
+            if (_e28) {
+                break;
+            }
             r_1 = 0u;
             bool loop_init_10 = true;
             while(true) {
                 if (!loop_init_10) {
-                    uint _e76 = r_1;
-                    r_1 = _e76 + 1u;
+                    uint _e82 = r_1;
+                    r_1 = _e82 + 1u;
                 }
                 loop_init_10 = false;
-                uint _e21 = r_1;
-                if (_e21 < ROWS) {
+                uint _e31 = r_1;
+                if (_e31 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e24 = r_1;
-                    uint row = metal::min(first_row_1 + _e24, n_rows_2 - 1u);
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_2;
-                    uint index_2 = (row * _e31) + _e33;
-                    uint _e37 = p.rows_per_part;
-                    uint _e41 = p.columns;
-                    uint part = (row / _e37) * _e41;
+                    uint _e34 = r_1;
+                    uint row = metal::min(first_row_1 + _e34, n_rows_2 - 1u);
+                    uint index_2 = (row * GROUPS) + group_2;
+                    uint _e44 = p.rows_per_part;
+                    uint _e48 = p.columns;
+                    uint part = (row / _e44) * _e48;
                     t_1 = 0u;
                     bool loop_init_11 = true;
                     while(true) {
                         if (!loop_init_11) {
-                            uint _e73 = t_1;
-                            t_1 = _e73 + 1u;
+                            uint _e79 = t_1;
+                            t_1 = _e79 + 1u;
                         }
                         loop_init_11 = false;
-                        uint _e45 = t_1;
-                        if (_e45 < TOKENS) {
+                        uint _e52 = t_1;
+                        if (_e52 < TOKENS) {
                         } else {
                             break;
                         }
                         {
-                            uint _e48 = t_1;
-                            uint _e51 = p.n_tokens;
-                            if (_e48 < _e51) {
-                                uint _e53 = t_1;
-                                uint _e56 = p.x_width;
-                                uint first_4 = (_e53 * _e56) + part;
-                                uint _e59 = r_1;
-                                uint _e62 = t_1;
-                                float _e65 = sums_1.inner[(_e59 * TOKENS) + _e62];
-                                uint _e66 = group_2;
-                                uint _e69 = p.columns;
-                                float _e70 = wa_product(index_2, first_4, _e66, _e69, x, wa_scales, wa_quants, _buffer_sizes);
-                                sums_1.inner[(_e59 * TOKENS) + _e62] = _e65 + _e70;
+                            uint _e55 = t_1;
+                            uint _e58 = p.n_tokens;
+                            if (_e55 < _e58) {
+                                uint _e60 = t_1;
+                                uint _e63 = p.x_width;
+                                uint first_4 = (_e60 * _e63) + part;
+                                uint _e66 = r_1;
+                                uint _e69 = t_1;
+                                float _e72 = sums_1.inner[(_e66 * TOKENS) + _e69];
+                                uint _e75 = p.columns;
+                                float _e76 = wa_product(index_2, first_4, group_2, _e75, x, wa_scales, wa_quants, _buffer_sizes);
+                                sums_1.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
                     }

@@ -96,9 +96,10 @@ impl Streamed<'_> {
         let flags = [self.aligned, self.packable, self.packs_out];
         let flags = flags.into_iter().fold(0, |all, flag| 2 * all + u32::from(flag));
         let columns = self.norms.unwrap_or(0) as u32;
-        let (team, tokens) = (self.team() as u32, self.token_sums() as u32);
+        // A team follows from the groups.
+        let (groups, tokens) = (self.n_groups as u32, self.token_sums() as u32);
         let (rows, n_formats) = (self.rows() as u32, self.formats.len() as u32);
-        Variant::new("matvec", &[formats, n_formats, team, tokens, rows, flags, columns])
+        Variant::new("matvec", &[formats, n_formats, groups, tokens, rows, flags, columns])
     }
 
     /// Whether any weight meets int8 activations.
@@ -144,6 +145,7 @@ pub(crate) fn matvec_kernel(profile: &DeviceProfile, streamed: &Streamed<'_>) ->
     let (mut constants, reduction) = reduction(profile, streamed.team(), sums);
     constants.push(("TOKENS", streamed.token_sums() as u32));
     constants.push(("ROWS", streamed.rows() as u32));
+    constants.push(("GROUPS", streamed.n_groups as u32));
     let packed = streamed.packs(profile);
     let mut parts = vec![activations(streamed.aligned), reduction];
     if packed {
@@ -425,7 +427,7 @@ fn stream(context: &mut Context, outs: &[(Rows<'_>, &Weight)], streaming: &Strea
         bindings.extend([Binding::Write(&packed.quants), Binding::Write(&packed.scales)]);
     }
     let rows_per_part = if n_parts == 1 { u32::MAX as usize } else { first.n_rows() / n_parts };
-    let mut parameters = vec![n_tokens, columns, n_groups, rows_per_part, x.width];
+    let mut parameters = vec![n_tokens, columns, rows_per_part, x.width];
     parameters.extend((0..SEGMENTS.len()).map(|i| outs.get(i).map_or(0, |(out, _)| out.width)));
     let mut parameters: Vec<u32> = parameters.into_iter().map(|word| word as u32).collect();
     parameters.push(norm.map_or(0.0, |(_, eps)| eps).to_bits());

@@ -8,8 +8,6 @@
 struct Parameters {
     n_tokens: u32,
     columns: u32,
-    // Groups of 32 a row.
-    n_groups: u32,
     // Rows that meet the same part of x: all of them, or those of one group of the projection.
     rows_per_part: u32,
     // Width of a row of x.

@@ -2,13 +2,16 @@
 // eight columns, so that what neighbours read lies side by side. All threads call together.
 fn weight_rows(block: u32, n_rows: u32, thread: u32) {
     let first_row = block * BLOCK_ROWS + thread / TEAM * ROWS;
-    let n_eights = 4u * p.n_groups;
     var sums: array<f32, SUMS>;
-    for (var i = thread % TEAM; i < n_eights; i += TEAM) {
+    for (var step = 0u; step < (4u * GROUPS + TEAM - 1u) / TEAM; step++) {
+        let i = step * TEAM + thread % TEAM;
+        if 4u * GROUPS % TEAM != 0u && i >= 4u * GROUPS {
+            break;
+        }
         for (var r = 0u; r < ROWS; r++) {
             // Behind the last row, that one again.
             let row = min(first_row + r, n_rows - 1u);
-            let eight = weight_eight(row * n_eights + i);
+            let eight = weight_eight(row * 4u * GROUPS + i);
             let part = row / p.rows_per_part * p.columns;
             for (var t = 0u; t < TOKENS; t++) {
                 if t < p.n_tokens {
