@@ -6,9 +6,9 @@ using metal::uint;
 
 struct _mslBufferSizes {
     uint size1;
+    uint size4;
     uint size5;
     uint size6;
-    uint size7;
 };
 
 struct Parameters {
@@ -37,24 +37,24 @@ struct type_5 {
 struct type_6 {
     half inner[1280];
 };
-struct type_10 {
+struct type_9 {
     metal::float4 inner[8];
 };
-typedef float type_12[1];
-typedef metal::half4 type_13[1];
-struct type_14 {
+typedef float type_11[1];
+typedef metal::half4 type_12[1];
+struct type_13 {
     float inner[128];
 };
-struct type_16 {
+struct type_15 {
     uint inner[1];
 };
-struct type_17 {
+struct type_16 {
     uint inner[4];
 };
-struct type_18 {
+struct type_17 {
     metal::half4 inner[8];
 };
-struct type_19 {
+struct type_18 {
     metal::half4 inner[4];
 };
 constant uint TOKEN_SUBGROUPS = 1u;
@@ -134,32 +134,12 @@ void put_x(
     return;
 }
 
-void begin_order(
-    uint thread_1,
-    threadgroup metal::atomic_uint& order
-) {
-    if (thread_1 == 0u) {
-        metal::atomic_store_explicit(&order, 0u, metal::memory_order_relaxed);
-        return;
-    } else {
-        return;
-    }
-}
-
-uint barrier(
-    threadgroup metal::atomic_uint& order
-) {
-    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-    uint _e1 = metal::atomic_load_explicit(&order, metal::memory_order_relaxed);
-    return _e1;
-}
-
-type_10 weight_group(
+type_9 weight_group(
     uint index,
     device type_1 const& weight_blocks,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_10 values_2 = {};
+    type_9 values_2 = {};
     uint i = 0u;
     uint block = (index / 8u) * 21u;
     uint g = index & 7u;
@@ -196,62 +176,61 @@ type_10 weight_group(
             values_2.inner[4u + _e90] = (second.x * static_cast<metal::float4>(high)) - metal::float4(second.y);
         }
     }
-    type_10 _e102 = values_2;
+    type_9 _e102 = values_2;
     return _e102;
 }
 
-uint store_edge(
+void store_edge(
     Tile tile_2,
     uint first_token,
     uint first_row,
-    uint thread_2,
+    uint thread_1,
     constant Parameters& p,
     device type_1 const& lists,
-    threadgroup metal::atomic_uint& order,
-    device type_12& out,
-    threadgroup type_14& edge,
+    device type_11& out,
+    threadgroup type_13& edge,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint i_1 = {};
     bool local = {};
-    uint _e10 = barrier(order);
-    uint mine_1 = (((thread_2 / 32u) * SIDE) * SIDE) + _e10;
-    i_1 = thread_2 % 32u;
+    uint mine = ((thread_1 / 32u) * SIDE) * SIDE;
+    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+    i_1 = thread_1 % 32u;
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e51 = i_1;
-            i_1 = _e51 + 32u;
+            uint _e49 = i_1;
+            i_1 = _e49 + 32u;
         }
         loop_init_1 = false;
-        uint _e15 = i_1;
-        if (_e15 < 64u) {
+        uint _e13 = i_1;
+        if (_e13 < 64u) {
         } else {
             break;
         }
         {
-            uint _e18 = i_1;
-            uint token_3 = first_token + (_e18 / SIDE);
-            uint _e22 = i_1;
-            uint row_1 = first_row + (_e22 % SIDE);
+            uint _e16 = i_1;
+            uint token_3 = first_token + (_e16 / SIDE);
+            uint _e20 = i_1;
+            uint row_1 = first_row + (_e20 % SIDE);
             if (token_3 < tile_2.n_tokens) {
-                uint _e32 = p.n_rows;
-                local = row_1 < _e32;
+                uint _e30 = p.n_rows;
+                local = row_1 < _e30;
             } else {
                 local = false;
             }
-            bool _e35 = local;
-            if (_e35) {
-                uint _e37 = out_row(tile_2, token_3, lists, _buffer_sizes);
-                uint _e40 = p.out_width;
-                uint _e47 = i_1;
-                float _e50 = edge.inner[mine_1 + _e47];
-                out[((_e37 * _e40) + tile_2.first_out) + row_1] = _e50;
+            bool _e33 = local;
+            if (_e33) {
+                uint _e35 = out_row(tile_2, token_3, lists, _buffer_sizes);
+                uint _e38 = p.out_width;
+                uint _e45 = i_1;
+                float _e48 = edge.inner[mine + _e45];
+                out[((_e35 * _e38) + tile_2.first_out) + row_1] = _e48;
             }
         }
     }
-    uint _e60 = barrier(order);
-    return (((thread_2 / 32u) * SIDE) * SIDE) + _e60;
+    metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+    return;
 }
 
 metal::simdgroup_half8x8 NagaCooperativeLoad(const threadgroup half* ptr, int stride, bool is_row_major) {
@@ -268,24 +247,23 @@ metal::simdgroup_float8x8 NagaCooperativeMultiplyAdd(const thread metal::simdgro
 
 void multiply(
     metal::uint3 workgroup_2,
-    uint thread_3,
+    uint thread_2,
     constant Parameters& p,
     device type_1 const& lists,
     threadgroup type_5& weight_tile,
     threadgroup type_6& x_tile,
-    threadgroup metal::atomic_uint& order,
     device type_1 const& weight_blocks,
-    device type_12& out,
-    device type_13 const& x,
-    threadgroup type_14& edge,
+    device type_11& out,
+    device type_12 const& x,
+    threadgroup type_13& edge,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_16 group_at = {};
+    type_15 group_at = {};
     uint i_2 = 0u;
-    type_17 four_at = {};
+    type_16 four_at = {};
     uint i_3 = 0u;
-    type_18 weights = {};
-    type_19 fours = {};
+    type_17 weights = {};
+    type_18 fours = {};
     uint i_4 = 0u;
     uint j = {};
     uint i_5 = 0u;
@@ -313,11 +291,9 @@ void multiply(
     uint i_9 = {};
     uint j_2 = {};
     uint column = {};
-    uint mine = {};
     Tile _e2 = tile_at(workgroup_2, p, lists, _buffer_sizes);
-    begin_order(thread_3, order);
     uint first_row_1 = workgroup_2.x * ROWS;
-    uint subgroup = thread_3 / 32u;
+    uint subgroup = thread_2 / 32u;
     uint my_rows = (subgroup % 2u) * SPAN;
     uint my_tokens = (subgroup / 2u) * SPAN;
     bool loop_init_2 = true;
@@ -335,7 +311,7 @@ void multiply(
         {
             uint _e23 = i_2;
             uint _e29 = p.n_rows;
-            uint row_2 = metal::min((first_row_1 + thread_3) + (_e23 * WORKGROUP), _e29 - 1u);
+            uint row_2 = metal::min((first_row_1 + thread_2) + (_e23 * WORKGROUP), _e29 - 1u);
             uint _e33 = i_2;
             uint _e39 = p.n_groups;
             group_at.inner[_e33] = (_e2.first_weight_row + row_2) * _e39;
@@ -355,7 +331,7 @@ void multiply(
         }
         {
             uint _e50 = i_3;
-            uint at_3 = thread_3 + (_e50 * WORKGROUP);
+            uint at_3 = thread_2 + (_e50 * WORKGROUP);
             uint token_4 = metal::min(at_3 / 8u, _e2.n_tokens - 1u);
             uint _e61 = x_row(_e2, token_4, p, lists, _buffer_sizes);
             uint _e65 = p.x_width;
@@ -379,7 +355,7 @@ void multiply(
         {
             uint _e86 = i_4;
             uint _e88 = group_at.inner[_e86];
-            type_10 _e89 = weight_group(_e88, weight_blocks, _buffer_sizes);
+            type_9 _e89 = weight_group(_e88, weight_blocks, _buffer_sizes);
             j = 0u;
             bool loop_init_5 = true;
             while(true) {
@@ -425,8 +401,8 @@ void multiply(
     bool loop_init_7 = true;
     while(true) {
         if (!loop_init_7) {
-            uint _e392 = group;
-            group = _e392 + 1u;
+            uint _e386 = group;
+            group = _e386 + 1u;
         }
         loop_init_7 = false;
         uint _e160 = group;
@@ -436,17 +412,17 @@ void multiply(
             break;
         }
         {
-            uint _e167 = barrier(order);
+            metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
             i_6 = 0u;
             bool loop_init_8 = true;
             while(true) {
                 if (!loop_init_8) {
-                    uint _e195 = i_6;
-                    i_6 = _e195 + 1u;
+                    uint _e193 = i_6;
+                    i_6 = _e193 + 1u;
                 }
                 loop_init_8 = false;
-                uint _e170 = i_6;
-                if (_e170 < MY_GROUPS) {
+                uint _e169 = i_6;
+                if (_e169 < MY_GROUPS) {
                 } else {
                     break;
                 }
@@ -455,22 +431,22 @@ void multiply(
                     bool loop_init_9 = true;
                     while(true) {
                         if (!loop_init_9) {
-                            uint _e192 = j_1;
-                            j_1 = _e192 + 1u;
+                            uint _e190 = j_1;
+                            j_1 = _e190 + 1u;
                         }
                         loop_init_9 = false;
-                        uint _e175 = j_1;
-                        if (_e175 < 8u) {
+                        uint _e174 = j_1;
+                        if (_e174 < 8u) {
                         } else {
                             break;
                         }
                         {
-                            uint _e178 = i_6;
-                            uint _e183 = j_1;
-                            uint _e185 = i_6;
-                            uint _e187 = j_1;
-                            metal::half4 _e190 = weights.inner[(8u * _e185) + _e187];
-                            put_weights((thread_3 + (_e178 * WORKGROUP)) + _e167, _e183, _e190, weight_tile);
+                            uint _e177 = i_6;
+                            uint _e181 = j_1;
+                            uint _e183 = i_6;
+                            uint _e185 = j_1;
+                            metal::half4 _e188 = weights.inner[(8u * _e183) + _e185];
+                            put_weights(thread_2 + (_e177 * WORKGROUP), _e181, _e188, weight_tile);
                         }
                     }
                 }
@@ -479,88 +455,88 @@ void multiply(
             bool loop_init_10 = true;
             while(true) {
                 if (!loop_init_10) {
-                    uint _e215 = i_7;
-                    i_7 = _e215 + 1u;
+                    uint _e212 = i_7;
+                    i_7 = _e212 + 1u;
                 }
                 loop_init_10 = false;
-                uint _e199 = i_7;
-                if (_e199 < MY_FOURS) {
+                uint _e197 = i_7;
+                if (_e197 < MY_FOURS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e202 = i_7;
-                    uint at_4 = thread_3 + (_e202 * WORKGROUP);
-                    uint _e211 = i_7;
-                    metal::half4 _e213 = fours.inner[_e211];
-                    put_x((at_4 / 8u) + _e167, at_4 % 8u, _e213, x_tile);
+                    uint _e200 = i_7;
+                    uint at_4 = thread_2 + (_e200 * WORKGROUP);
+                    uint _e208 = i_7;
+                    metal::half4 _e210 = fours.inner[_e208];
+                    put_x(at_4 / 8u, at_4 % 8u, _e210, x_tile);
                 }
             }
-            uint _e217 = barrier(order);
-            uint _e218 = group;
-            uint _e224 = p.n_groups;
-            uint next = metal::min(_e218 + 1u, (PLANES * _e224) - 1u);
+            metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+            uint _e214 = group;
+            uint _e220 = p.n_groups;
+            uint next = metal::min(_e214 + 1u, (PLANES * _e220) - 1u);
+            uint _e227 = p.n_groups;
+            uint next_group = next % _e227;
             uint _e231 = p.n_groups;
-            uint next_group = next % _e231;
-            uint _e235 = p.n_groups;
-            uint _e239 = p.x_width;
-            uint next_fours = ((next / _e235) * (_e239 / 4u)) + (8u * next_group);
+            uint _e235 = p.x_width;
+            uint next_fours = ((next / _e231) * (_e235 / 4u)) + (8u * next_group);
             i_8 = 0u;
             bool loop_init_11 = true;
             while(true) {
                 if (!loop_init_11) {
-                    uint _e261 = i_8;
-                    i_8 = _e261 + 1u;
+                    uint _e257 = i_8;
+                    i_8 = _e257 + 1u;
                 }
                 loop_init_11 = false;
-                uint _e248 = i_8;
-                if (_e248 < MY_FOURS) {
+                uint _e244 = i_8;
+                if (_e244 < MY_FOURS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e251 = i_8;
-                    uint _e254 = i_8;
-                    uint _e256 = four_at.inner[_e254];
-                    metal::half4 _e259 = x[_e256 + next_fours];
-                    fours.inner[_e251] = _e259;
+                    uint _e247 = i_8;
+                    uint _e250 = i_8;
+                    uint _e252 = four_at.inner[_e250];
+                    metal::half4 _e255 = x[_e252 + next_fours];
+                    fours.inner[_e247] = _e255;
                 }
             }
             i_9 = 0u;
             bool loop_init_12 = true;
             while(true) {
                 if (!loop_init_12) {
-                    uint _e291 = i_9;
-                    i_9 = _e291 + 1u;
+                    uint _e287 = i_9;
+                    i_9 = _e287 + 1u;
                 }
                 loop_init_12 = false;
-                uint _e265 = i_9;
-                if (_e265 < MY_GROUPS) {
+                uint _e261 = i_9;
+                if (_e261 < MY_GROUPS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e268 = i_9;
-                    uint _e270 = group_at.inner[_e268];
-                    type_10 _e272 = weight_group(_e270 + next_group, weight_blocks, _buffer_sizes);
+                    uint _e264 = i_9;
+                    uint _e266 = group_at.inner[_e264];
+                    type_9 _e268 = weight_group(_e266 + next_group, weight_blocks, _buffer_sizes);
                     j_2 = 0u;
                     bool loop_init_13 = true;
                     while(true) {
                         if (!loop_init_13) {
-                            uint _e288 = j_2;
-                            j_2 = _e288 + 1u;
+                            uint _e284 = j_2;
+                            j_2 = _e284 + 1u;
                         }
                         loop_init_13 = false;
-                        uint _e275 = j_2;
-                        if (_e275 < 8u) {
+                        uint _e271 = j_2;
+                        if (_e271 < 8u) {
                         } else {
                             break;
                         }
                         {
-                            uint _e279 = i_9;
-                            uint _e281 = j_2;
-                            uint _e284 = j_2;
-                            weights.inner[(8u * _e279) + _e281] = static_cast<metal::half4>(_e272.inner[_e284]);
+                            uint _e275 = i_9;
+                            uint _e277 = j_2;
+                            uint _e280 = j_2;
+                            weights.inner[(8u * _e275) + _e277] = static_cast<metal::half4>(_e268.inner[_e280]);
                         }
                     }
                 }
@@ -569,146 +545,114 @@ void multiply(
             bool loop_init_14 = true;
             while(true) {
                 if (!loop_init_14) {
-                    uint _e388 = column;
-                    column = _e388 + SIDE;
+                    uint _e382 = column;
+                    column = _e382 + SIDE;
                 }
                 loop_init_14 = false;
-                uint _e295 = column;
-                if (_e295 < 32u) {
+                uint _e291 = column;
+                if (_e291 < 32u) {
                 } else {
                     break;
                 }
                 {
-                    uint _e300 = column;
-                    uint x_at = ((my_tokens * STRIDE) + (_e300 / UNIT)) + _e217;
-                    uint _e307 = column;
-                    uint weight_at = ((my_rows * STRIDE) + (_e307 / UNIT)) + _e217;
+                    uint _e296 = column;
+                    uint x_at = (my_tokens * STRIDE) + (_e296 / UNIT);
+                    uint _e302 = column;
+                    uint weight_at = (my_rows * STRIDE) + (_e302 / UNIT);
                     metal::simdgroup_half8x8 x0_ = NagaCooperativeLoad(&x_tile.inner[x_at], STRIDE, false);
                     metal::simdgroup_half8x8 x1_ = NagaCooperativeLoad(&x_tile.inner[x_at + 320u], STRIDE, false);
                     metal::simdgroup_half8x8 x2_ = NagaCooperativeLoad(&x_tile.inner[x_at + 640u], STRIDE, false);
                     metal::simdgroup_half8x8 x3_ = NagaCooperativeLoad(&x_tile.inner[x_at + 960u], STRIDE, false);
                     metal::simdgroup_half8x8 w0_ = NagaCooperativeLoad(&weight_tile.inner[weight_at], STRIDE, true);
-                    Sum _e338 = s00_;
-                    s00_ = NagaCooperativeMultiplyAdd(x0_, w0_, _e338);
-                    Sum _e340 = s10_;
-                    s10_ = NagaCooperativeMultiplyAdd(x1_, w0_, _e340);
-                    Sum _e342 = s20_;
-                    s20_ = NagaCooperativeMultiplyAdd(x2_, w0_, _e342);
-                    Sum _e344 = s30_;
-                    s30_ = NagaCooperativeMultiplyAdd(x3_, w0_, _e344);
+                    Sum _e332 = s00_;
+                    s00_ = NagaCooperativeMultiplyAdd(x0_, w0_, _e332);
+                    Sum _e334 = s10_;
+                    s10_ = NagaCooperativeMultiplyAdd(x1_, w0_, _e334);
+                    Sum _e336 = s20_;
+                    s20_ = NagaCooperativeMultiplyAdd(x2_, w0_, _e336);
+                    Sum _e338 = s30_;
+                    s30_ = NagaCooperativeMultiplyAdd(x3_, w0_, _e338);
                     metal::simdgroup_half8x8 w1_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 320u], STRIDE, true);
-                    Sum _e352 = s01_;
-                    s01_ = NagaCooperativeMultiplyAdd(x0_, w1_, _e352);
-                    Sum _e354 = s11_;
-                    s11_ = NagaCooperativeMultiplyAdd(x1_, w1_, _e354);
-                    Sum _e356 = s21_;
-                    s21_ = NagaCooperativeMultiplyAdd(x2_, w1_, _e356);
-                    Sum _e358 = s31_;
-                    s31_ = NagaCooperativeMultiplyAdd(x3_, w1_, _e358);
+                    Sum _e346 = s01_;
+                    s01_ = NagaCooperativeMultiplyAdd(x0_, w1_, _e346);
+                    Sum _e348 = s11_;
+                    s11_ = NagaCooperativeMultiplyAdd(x1_, w1_, _e348);
+                    Sum _e350 = s21_;
+                    s21_ = NagaCooperativeMultiplyAdd(x2_, w1_, _e350);
+                    Sum _e352 = s31_;
+                    s31_ = NagaCooperativeMultiplyAdd(x3_, w1_, _e352);
                     metal::simdgroup_half8x8 w2_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 640u], STRIDE, true);
-                    Sum _e366 = s02_;
-                    s02_ = NagaCooperativeMultiplyAdd(x0_, w2_, _e366);
-                    Sum _e368 = s12_;
-                    s12_ = NagaCooperativeMultiplyAdd(x1_, w2_, _e368);
-                    Sum _e370 = s22_;
-                    s22_ = NagaCooperativeMultiplyAdd(x2_, w2_, _e370);
-                    Sum _e372 = s32_;
-                    s32_ = NagaCooperativeMultiplyAdd(x3_, w2_, _e372);
+                    Sum _e360 = s02_;
+                    s02_ = NagaCooperativeMultiplyAdd(x0_, w2_, _e360);
+                    Sum _e362 = s12_;
+                    s12_ = NagaCooperativeMultiplyAdd(x1_, w2_, _e362);
+                    Sum _e364 = s22_;
+                    s22_ = NagaCooperativeMultiplyAdd(x2_, w2_, _e364);
+                    Sum _e366 = s32_;
+                    s32_ = NagaCooperativeMultiplyAdd(x3_, w2_, _e366);
                     metal::simdgroup_half8x8 w3_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 960u], STRIDE, true);
-                    Sum _e380 = s03_;
-                    s03_ = NagaCooperativeMultiplyAdd(x0_, w3_, _e380);
-                    Sum _e382 = s13_;
-                    s13_ = NagaCooperativeMultiplyAdd(x1_, w3_, _e382);
-                    Sum _e384 = s23_;
-                    s23_ = NagaCooperativeMultiplyAdd(x2_, w3_, _e384);
-                    Sum _e386 = s33_;
-                    s33_ = NagaCooperativeMultiplyAdd(x3_, w3_, _e386);
+                    Sum _e374 = s03_;
+                    s03_ = NagaCooperativeMultiplyAdd(x0_, w3_, _e374);
+                    Sum _e376 = s13_;
+                    s13_ = NagaCooperativeMultiplyAdd(x1_, w3_, _e376);
+                    Sum _e378 = s23_;
+                    s23_ = NagaCooperativeMultiplyAdd(x2_, w3_, _e378);
+                    Sum _e380 = s33_;
+                    s33_ = NagaCooperativeMultiplyAdd(x3_, w3_, _e380);
                 }
             }
         }
     }
     uint row_3 = first_row_1 + my_rows;
-    mine = (subgroup * SIDE) * SIDE;
-    Sum _e400 = s00_;
-    uint _e402 = mine;
-    simdgroup_store(_e400, &edge.inner[_e402], SIDE);
-    uint _e405 = store_edge(_e2, my_tokens, row_3, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e405;
-    Sum _e406 = s01_;
-    uint _e408 = mine;
-    simdgroup_store(_e406, &edge.inner[_e408], SIDE);
-    uint _e413 = store_edge(_e2, my_tokens, row_3 + SIDE, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e413;
-    Sum _e414 = s02_;
-    uint _e416 = mine;
-    simdgroup_store(_e414, &edge.inner[_e416], SIDE);
-    uint _e421 = store_edge(_e2, my_tokens, row_3 + 16u, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e421;
-    Sum _e422 = s03_;
-    uint _e424 = mine;
-    simdgroup_store(_e422, &edge.inner[_e424], SIDE);
-    uint _e429 = store_edge(_e2, my_tokens, row_3 + 24u, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e429;
-    Sum _e430 = s10_;
-    uint _e432 = mine;
-    simdgroup_store(_e430, &edge.inner[_e432], SIDE);
-    uint _e437 = store_edge(_e2, my_tokens + SIDE, row_3, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e437;
-    Sum _e438 = s11_;
-    uint _e440 = mine;
-    simdgroup_store(_e438, &edge.inner[_e440], SIDE);
-    uint _e447 = store_edge(_e2, my_tokens + SIDE, row_3 + SIDE, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e447;
-    Sum _e448 = s12_;
-    uint _e450 = mine;
-    simdgroup_store(_e448, &edge.inner[_e450], SIDE);
-    uint _e457 = store_edge(_e2, my_tokens + SIDE, row_3 + 16u, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e457;
-    Sum _e458 = s13_;
-    uint _e460 = mine;
-    simdgroup_store(_e458, &edge.inner[_e460], SIDE);
-    uint _e467 = store_edge(_e2, my_tokens + SIDE, row_3 + 24u, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e467;
-    Sum _e468 = s20_;
-    uint _e470 = mine;
-    simdgroup_store(_e468, &edge.inner[_e470], SIDE);
-    uint _e475 = store_edge(_e2, my_tokens + 16u, row_3, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e475;
-    Sum _e476 = s21_;
-    uint _e478 = mine;
-    simdgroup_store(_e476, &edge.inner[_e478], SIDE);
-    uint _e485 = store_edge(_e2, my_tokens + 16u, row_3 + SIDE, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e485;
-    Sum _e486 = s22_;
-    uint _e488 = mine;
-    simdgroup_store(_e486, &edge.inner[_e488], SIDE);
-    uint _e495 = store_edge(_e2, my_tokens + 16u, row_3 + 16u, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e495;
-    Sum _e496 = s23_;
-    uint _e498 = mine;
-    simdgroup_store(_e496, &edge.inner[_e498], SIDE);
-    uint _e505 = store_edge(_e2, my_tokens + 16u, row_3 + 24u, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e505;
-    Sum _e506 = s30_;
-    uint _e508 = mine;
-    simdgroup_store(_e506, &edge.inner[_e508], SIDE);
-    uint _e513 = store_edge(_e2, my_tokens + 24u, row_3, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e513;
-    Sum _e514 = s31_;
-    uint _e516 = mine;
-    simdgroup_store(_e514, &edge.inner[_e516], SIDE);
-    uint _e523 = store_edge(_e2, my_tokens + 24u, row_3 + SIDE, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e523;
-    Sum _e524 = s32_;
-    uint _e526 = mine;
-    simdgroup_store(_e524, &edge.inner[_e526], SIDE);
-    uint _e533 = store_edge(_e2, my_tokens + 24u, row_3 + 16u, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e533;
-    Sum _e534 = s33_;
-    uint _e536 = mine;
-    simdgroup_store(_e534, &edge.inner[_e536], SIDE);
-    uint _e543 = store_edge(_e2, my_tokens + 24u, row_3 + 24u, thread_3, p, lists, order, out, edge, _buffer_sizes);
-    mine = _e543;
+    uint mine_1 = (subgroup * SIDE) * SIDE;
+    Sum _e393 = s00_;
+    simdgroup_store(_e393, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens, row_3, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e397 = s01_;
+    simdgroup_store(_e397, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens, row_3 + SIDE, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e403 = s02_;
+    simdgroup_store(_e403, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens, row_3 + 16u, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e409 = s03_;
+    simdgroup_store(_e409, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens, row_3 + 24u, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e415 = s10_;
+    simdgroup_store(_e415, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + SIDE, row_3, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e421 = s11_;
+    simdgroup_store(_e421, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + SIDE, row_3 + SIDE, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e429 = s12_;
+    simdgroup_store(_e429, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + SIDE, row_3 + 16u, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e437 = s13_;
+    simdgroup_store(_e437, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + SIDE, row_3 + 24u, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e445 = s20_;
+    simdgroup_store(_e445, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 16u, row_3, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e451 = s21_;
+    simdgroup_store(_e451, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 16u, row_3 + SIDE, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e459 = s22_;
+    simdgroup_store(_e459, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 16u, row_3 + 16u, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e467 = s23_;
+    simdgroup_store(_e467, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 16u, row_3 + 24u, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e475 = s30_;
+    simdgroup_store(_e475, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 24u, row_3, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e481 = s31_;
+    simdgroup_store(_e481, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 24u, row_3 + SIDE, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e489 = s32_;
+    simdgroup_store(_e489, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 24u, row_3 + 16u, thread_2, p, lists, out, edge, _buffer_sizes);
+    Sum _e497 = s33_;
+    simdgroup_store(_e497, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 24u, row_3 + 24u, thread_2, p, lists, out, edge, _buffer_sizes);
     return;
 }
 
@@ -721,16 +665,15 @@ struct main_Input {
 , device type_1 const& lists [[user(fake0)]]
 , threadgroup type_5& weight_tile
 , threadgroup type_6& x_tile
-, threadgroup metal::atomic_uint& order
 , device type_1 const& weight_blocks [[user(fake0)]]
-, device type_12& out [[user(fake0)]]
-, device type_13 const& x [[user(fake0)]]
-, threadgroup type_14& edge
+, device type_11& out [[user(fake0)]]
+, device type_12 const& x [[user(fake0)]]
+, threadgroup type_13& edge
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
     uint _e9 = lists[(3u * workgroup.y) + 2u];
     if (_e9 > 0u) {
-        multiply(workgroup, thread_, p, lists, weight_tile, x_tile, order, weight_blocks, out, x, edge, _buffer_sizes);
+        multiply(workgroup, thread_, p, lists, weight_tile, x_tile, weight_blocks, out, x, edge, _buffer_sizes);
         return;
     } else {
         return;

@@ -45,7 +45,6 @@ pub(crate) fn kernel(layout: &KvLayout, reads: Reads) -> Kernel {
     ];
     let parts = vec![
         include_str!("shaders/kv/load_attention_halves.wgsl").into(),
-        include_str!("shaders/matrices/order.wgsl").into(),
         include_str!("shaders/attend_matrices.wgsl").into(),
     ];
     Kernel { name: "attend_matrices", constants, parts }

@@ -473,11 +473,10 @@ pub(crate) fn tiled_kernel(format: Format, aligned: bool) -> Kernel {
 
 /// A product of experts on matrix units.
 pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
-    let (constants, [matrices, order, product]) = tiles.parts();
+    let (constants, [matrices, product]) = tiles.parts();
     let parts = vec![
         include_str!("shaders/matmul_experts.wgsl").into(),
         matrices,
-        order,
         format.part("weight", 3),
         product,
         include_str!("shaders/matrices/experts.wgsl").into(),

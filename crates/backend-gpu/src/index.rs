@@ -54,7 +54,6 @@ pub(crate) fn score_matrices_kernel(width: usize) -> Kernel {
     let parts = vec![
         include_str!("shaders/kv/e2m1.wgsl").into(),
         include_str!("shaders/kv/load_index.wgsl").into(),
-        include_str!("shaders/matrices/order.wgsl").into(),
         include_str!("shaders/index_score_matrices.wgsl").into(),
     ];
     Kernel { name: "index_score_matrices", constants, parts }

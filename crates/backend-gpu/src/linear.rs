@@ -232,25 +232,23 @@ impl MatrixTiles {
     }
 
     /// Constants and the parts beside those with the format, with `tile_at`, and with the entry.
-    pub(crate) fn parts(self) -> (Vec<(&'static str, u32)>, [Part; 3]) {
+    pub(crate) fn parts(self) -> (Vec<(&'static str, u32)>, [Part; 2]) {
         let constants = vec![("TOKEN_SUBGROUPS", self.token_subgroups), ("PLANES", self.planes)];
         let matrices = match self.side {
             16 => include_str!("shaders/matrices/side_16.wgsl"),
             _ => include_str!("shaders/matrices/side_8.wgsl"),
         };
-        let order = include_str!("shaders/matrices/order.wgsl").into();
         let product = include_str!("shaders/matmul_matrices.wgsl").into();
-        (constants, [matrices.into(), order, product])
+        (constants, [matrices.into(), product])
     }
 }
 
 /// The product with many tokens on matrix units.
 pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
-    let (constants, [matrices, order, product]) = tiles.parts();
+    let (constants, [matrices, product]) = tiles.parts();
     let parts = vec![
         include_str!("shaders/matmul_dense.wgsl").into(),
         matrices,
-        order,
         format.part("weight", WEIGHT_BINDING),
         product,
         include_str!("shaders/matrices/dense.wgsl").into(),

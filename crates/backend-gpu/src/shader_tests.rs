@@ -68,6 +68,19 @@ fn workgroup_bytes(module: &naga::Module) -> u32 {
     bytes.map(|bytes| bytes.next_multiple_of(16)).sum()
 }
 
+fn has_matrices(module: &naga::Module) -> bool {
+    module.types.iter().any(|(_, t)| matches!(t.inner, naga::TypeInner::CooperativeMatrix { .. }))
+}
+
+/// Whether every variable of workgroup memory has whole multiples of 16 bytes.
+fn tiles_are_aligned(module: &naga::Module) -> bool {
+    let mut variables = module.global_variables.iter();
+    variables.all(|(_, variable)| {
+        variable.space != naga::AddressSpace::WorkGroup
+            || module.types[variable.ty].inner.size(module.to_ctx()).is_multiple_of(16)
+    })
+}
+
 fn check_variant(profile: &DeviceProfile, name: &str, kernel: &Kernel) {
     let (module, _) = validated(name, kernel);
     let bytes = workgroup_bytes(&module);
@@ -120,6 +133,10 @@ fn variants_with_large_matrices_are_valid() {
         let options = naga::back::spv::Options { lang_version: (1, 6), ..Default::default() };
         let words = naga::back::spv::write_vec(&module, &info, &options, None);
         assert!(words.is_ok_and(|words| !words.is_empty()), "{name}: no SPIR-V");
+        assert!(
+            !has_matrices(&module) || tiles_are_aligned(&module),
+            "{name}: see matmul_matrices"
+        );
         let bytes = workgroup_bytes(&module);
         assert!(bytes <= profile.workgroup_bytes, "{name}: {bytes} bytes");
     }

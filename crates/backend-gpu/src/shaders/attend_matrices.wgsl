@@ -55,9 +55,10 @@ var<workgroup> rows: array<vec4<f16>, ROWS * ROW_STRIDE>;
 var<workgroup> scores: array<f32, HEADS * ROWS>;
 // [HEADS, ROWS]
 var<workgroup> weights: array<vec4<f16>, HEADS * WEIGHT_STRIDE>;
-// What sums of a head are multiplied with, as bits.
-var<workgroup> factors: array<atomic<u32>, HEADS>;
-var<workgroup> must_scale: atomic<u32>;
+// What sums of a head are multiplied with.
+var<workgroup> factors: array<f32, HEADS>;
+// One flag; see matmul_matrices.wgsl for the others.
+var<workgroup> must_scale: array<atomic<u32>, 4>;
 
 fn row_word(compressed: bool, i: u32) -> u32 {
     if compressed {
@@ -74,7 +75,6 @@ fn load_rows(
     n_rows: u32,
     first: u32,
     thread: u32,
-    free: u32,
 ) {
     for (var i = thread; i < ROWS * WIDTH / 4u; i += 256u) {
         let at = first + i / (WIDTH / 4u);
@@ -89,30 +89,29 @@ fn load_rows(
             }
             values = row_four(true, chosen, four);
         }
-        rows[i / (WIDTH / 4u) * ROW_STRIDE + four + free] = values;
+        rows[i / (WIDTH / 4u) * ROW_STRIDE + four] = values;
     }
 }
 
-// Scales the heads of the matrices that lie in `scores`, and returns where a subgroup's own is. All
-// threads call together.
-fn scale_heads(first_head: u32, thread: u32) -> u32 {
-    let mine = thread / 32u * 256u + barrier();
+// Scales the heads of the matrices that lie in `scores`. All threads call together.
+fn scale_heads(first_head: u32, thread: u32) {
+    let mine = thread / 32u * 256u;
+    workgroupBarrier();
     for (var i = thread % 32u; i < 256u; i += 32u) {
-        scores[mine + i] *= bitcast<f32>(atomicLoad(&factors[first_head + i / 16u]));
+        scores[mine + i] *= factors[first_head + i / 16u];
     }
-    return thread / 32u * 256u + barrier();
+    workgroupBarrier();
 }
 
-// Stores the results that lie in `scores`, and returns where a subgroup's next matrix goes. All threads
-// call together.
-fn store_heads(first_head: u32, out_first: u32, thread: u32) -> u32 {
-    let mine = thread / 32u * 256u + barrier();
+// Stores the results that lie in `scores`. All threads call together.
+fn store_heads(first_head: u32, out_first: u32, thread: u32) {
+    let mine = thread / 32u * 256u;
+    workgroupBarrier();
     for (var i = thread % 32u; i < 256u; i += 32u) {
         let head = first_head + i / 16u;
-        let factor = bitcast<f32>(atomicLoad(&factors[head]));
-        out[out_first + head * WIDTH + i % 16u] = scores[mine + i] * factor;
+        out[out_first + head * WIDTH + i % 16u] = scores[mine + i] * factors[head];
     }
-    return thread / 32u * 256u + barrier();
+    workgroupBarrier();
 }
 
 @compute @workgroup_size(256)
@@ -137,8 +136,7 @@ fn main(
     let score_head = subgroup % 4u * 16u;
     let score_row = subgroup / 4u * 16u;
     let sum_four = subgroup * 16u;
-    var matrix = subgroup * 256u;
-    begin_order(thread);
+    let matrix = subgroup * 256u;
     // Of the softmax: a quarter of the rows of a head.
     let my_head = thread / 4u;
     let my_rows = thread % 4u * (ROWS / 4u);
@@ -164,19 +162,19 @@ fn main(
     var s33 = Sum();
     let query_at = ((row * p.n_heads + first_head + score_head) * WIDTH) / 4u;
     for (var first = 0u; first < n_rows; first += ROWS) {
-        let free = barrier();
-        load_rows(row, position, n_window, n_rows, first, thread, free);
+        workgroupBarrier();
+        load_rows(row, position, n_window, n_rows, first, thread);
         if thread == 0u {
-            atomicStore(&must_scale, 0u);
+            atomicStore(&must_scale[0], 0u);
         }
-        let loaded = barrier();
+        workgroupBarrier();
         // Four sums, so that a product does not wait for the one before.
         var score_a = Sum();
         var score_b = Sum();
         var score_c = Sum();
         var score_d = Sum();
         for (var four = 0u; four < WIDTH / 4u; four += 16u) {
-            let key_at = score_row * ROW_STRIDE + four + loaded;
+            let key_at = score_row * ROW_STRIDE + four;
             let query_a = coopLoadT<Left>(&queries[query_at + four], WIDTH / 4u);
             let query_b = coopLoadT<Left>(&queries[query_at + four + 4u], WIDTH / 4u);
             let query_c = coopLoadT<Left>(&queries[query_at + four + 8u], WIDTH / 4u);
@@ -191,16 +189,16 @@ fn main(
             score_d = coopMultiplyAdd(query_d, key_d, score_d);
         }
         let score = (score_a + score_b) + (score_c + score_d);
-        let score_at = score_head * ROWS + score_row + loaded;
+        let score_at = score_head * ROWS + score_row;
         coopStoreT(score, &scores[score_at], ROWS);
-        let scored = barrier();
+        workgroupBarrier();
 
         var mine: array<f32, 8>;
         var tile_largest = LOWEST;
         for (var i = 0u; i < 8u; i++) {
             mine[i] = LOWEST;
             if first + my_rows + i < n_rows {
-                mine[i] = scores[my_head * ROWS + my_rows + i + scored] * p.scale;
+                mine[i] = scores[my_head * ROWS + my_rows + i] * p.scale;
             }
             tile_largest = max(tile_largest, mine[i]);
         }
@@ -209,78 +207,79 @@ fn main(
         if first == 0u {
             largest = max(largest, tile_largest);
         } else if tile_largest > largest + SLACK {
-            atomicStore(&must_scale, 1u);
+            atomicStore(&must_scale[0], 1u);
         }
-        matrix = subgroup * 256u + barrier();
-        if atomicLoad(&must_scale) == 1u {
+        workgroupBarrier();
+        if atomicLoad(&must_scale[0]) == 1u {
             let before = largest;
             largest = max(largest, tile_largest);
             let kept = exp(before - largest);
             weight_sum *= kept;
-            atomicStore(&factors[my_head], bitcast<u32>(kept));
+            factors[my_head] = kept;
+            workgroupBarrier();
             coopStoreT(s00, &scores[matrix], 16u);
-            matrix = scale_heads(0u, thread);
+            scale_heads(0u, thread);
             s00 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s01, &scores[matrix], 16u);
-            matrix = scale_heads(0u, thread);
+            scale_heads(0u, thread);
             s01 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s02, &scores[matrix], 16u);
-            matrix = scale_heads(0u, thread);
+            scale_heads(0u, thread);
             s02 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s03, &scores[matrix], 16u);
-            matrix = scale_heads(0u, thread);
+            scale_heads(0u, thread);
             s03 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s10, &scores[matrix], 16u);
-            matrix = scale_heads(16u, thread);
+            scale_heads(16u, thread);
             s10 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s11, &scores[matrix], 16u);
-            matrix = scale_heads(16u, thread);
+            scale_heads(16u, thread);
             s11 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s12, &scores[matrix], 16u);
-            matrix = scale_heads(16u, thread);
+            scale_heads(16u, thread);
             s12 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s13, &scores[matrix], 16u);
-            matrix = scale_heads(16u, thread);
+            scale_heads(16u, thread);
             s13 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s20, &scores[matrix], 16u);
-            matrix = scale_heads(32u, thread);
+            scale_heads(32u, thread);
             s20 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s21, &scores[matrix], 16u);
-            matrix = scale_heads(32u, thread);
+            scale_heads(32u, thread);
             s21 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s22, &scores[matrix], 16u);
-            matrix = scale_heads(32u, thread);
+            scale_heads(32u, thread);
             s22 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s23, &scores[matrix], 16u);
-            matrix = scale_heads(32u, thread);
+            scale_heads(32u, thread);
             s23 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s30, &scores[matrix], 16u);
-            matrix = scale_heads(48u, thread);
+            scale_heads(48u, thread);
             s30 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s31, &scores[matrix], 16u);
-            matrix = scale_heads(48u, thread);
+            scale_heads(48u, thread);
             s31 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s32, &scores[matrix], 16u);
-            matrix = scale_heads(48u, thread);
+            scale_heads(48u, thread);
             s32 = coopLoadT<Sum>(&scores[matrix], 16u);
             coopStoreT(s33, &scores[matrix], 16u);
-            matrix = scale_heads(48u, thread);
+            scale_heads(48u, thread);
             s33 = coopLoadT<Sum>(&scores[matrix], 16u);
         }
         for (var i = 0u; i < 8u; i += 4u) {
             let four = vec4<f32>(mine[i], mine[i + 1u], mine[i + 2u], mine[i + 3u]);
             let rounded = vec4<f16>(exp(four - largest));
             weight_sum += dot(vec4<f32>(rounded), vec4<f32>(1.0));
-            weights[my_head * WEIGHT_STRIDE + (my_rows + i) / 4u + scored] = rounded;
+            weights[my_head * WEIGHT_STRIDE + (my_rows + i) / 4u] = rounded;
         }
-        let weighted = barrier();
+        workgroupBarrier();
         for (var k = 0u; k < ROWS; k += 16u) {
-            let weight_at = k / 4u + weighted;
+            let weight_at = k / 4u;
             let w0 = coopLoadT<Left>(&weights[weight_at], WEIGHT_STRIDE);
             let w1 = coopLoadT<Left>(&weights[weight_at + 16u * WEIGHT_STRIDE], WEIGHT_STRIDE);
             let w2 = coopLoadT<Left>(&weights[weight_at + 32u * WEIGHT_STRIDE], WEIGHT_STRIDE);
             let w3 = coopLoadT<Left>(&weights[weight_at + 48u * WEIGHT_STRIDE], WEIGHT_STRIDE);
-            let at = k * ROW_STRIDE + sum_four + weighted;
+            let at = k * ROW_STRIDE + sum_four;
             let v0 = coopLoadT<Right>(&rows[at], ROW_STRIDE);
             s00 = coopMultiplyAdd(w0, v0, s00);
             s10 = coopMultiplyAdd(w1, v0, s10);
@@ -305,40 +304,39 @@ fn main(
     }
     weight_sum += subgroupShuffleXor(weight_sum, 1u);
     weight_sum += subgroupShuffleXor(weight_sum, 2u);
-    matrix = subgroup * 256u + barrier();
-    let inverse = 1.0 / (weight_sum + exp(sink - largest));
-    atomicStore(&factors[my_head], bitcast<u32>(inverse));
+    workgroupBarrier();
+    factors[my_head] = 1.0 / (weight_sum + exp(sink - largest));
     let to = (row * p.n_heads + first_head) * WIDTH + 64u * subgroup;
     coopStoreT(s00, &scores[matrix], 16u);
-    matrix = store_heads(0u, to, thread);
+    store_heads(0u, to, thread);
     coopStoreT(s01, &scores[matrix], 16u);
-    matrix = store_heads(0u, to + 16u, thread);
+    store_heads(0u, to + 16u, thread);
     coopStoreT(s02, &scores[matrix], 16u);
-    matrix = store_heads(0u, to + 32u, thread);
+    store_heads(0u, to + 32u, thread);
     coopStoreT(s03, &scores[matrix], 16u);
-    matrix = store_heads(0u, to + 48u, thread);
+    store_heads(0u, to + 48u, thread);
     coopStoreT(s10, &scores[matrix], 16u);
-    matrix = store_heads(16u, to, thread);
+    store_heads(16u, to, thread);
     coopStoreT(s11, &scores[matrix], 16u);
-    matrix = store_heads(16u, to + 16u, thread);
+    store_heads(16u, to + 16u, thread);
     coopStoreT(s12, &scores[matrix], 16u);
-    matrix = store_heads(16u, to + 32u, thread);
+    store_heads(16u, to + 32u, thread);
     coopStoreT(s13, &scores[matrix], 16u);
-    matrix = store_heads(16u, to + 48u, thread);
+    store_heads(16u, to + 48u, thread);
     coopStoreT(s20, &scores[matrix], 16u);
-    matrix = store_heads(32u, to, thread);
+    store_heads(32u, to, thread);
     coopStoreT(s21, &scores[matrix], 16u);
-    matrix = store_heads(32u, to + 16u, thread);
+    store_heads(32u, to + 16u, thread);
     coopStoreT(s22, &scores[matrix], 16u);
-    matrix = store_heads(32u, to + 32u, thread);
+    store_heads(32u, to + 32u, thread);
     coopStoreT(s23, &scores[matrix], 16u);
-    matrix = store_heads(32u, to + 48u, thread);
+    store_heads(32u, to + 48u, thread);
     coopStoreT(s30, &scores[matrix], 16u);
-    matrix = store_heads(48u, to, thread);
+    store_heads(48u, to, thread);
     coopStoreT(s31, &scores[matrix], 16u);
-    matrix = store_heads(48u, to + 16u, thread);
+    store_heads(48u, to + 16u, thread);
     coopStoreT(s32, &scores[matrix], 16u);
-    matrix = store_heads(48u, to + 32u, thread);
+    store_heads(48u, to + 32u, thread);
     coopStoreT(s33, &scores[matrix], 16u);
-    matrix = store_heads(48u, to + 48u, thread);
+    store_heads(48u, to + 48u, thread);
 }

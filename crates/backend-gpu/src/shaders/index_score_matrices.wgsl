@@ -42,12 +42,8 @@ const PRODUCT_STRIDE: u32 = ROWS + 4u;
 var<workgroup> key_tile: array<vec4<f16>, ROWS * KEY_STRIDE>;
 // [HEADS, ROWS]
 var<workgroup> products: array<f32, HEADS * PRODUCT_STRIDE>;
-// [4, ROWS]: sums over a quarter of the heads each, as bits.
-var<workgroup> quarters: array<atomic<u32>, 4u * ROWS>;
-
-fn quarter_sum(i: u32) -> f32 {
-    return bitcast<f32>(atomicLoad(&quarters[i]));
-}
+// [4, ROWS]: sums over a quarter of the heads each
+var<workgroup> quarters: array<f32, 4u * ROWS>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -67,8 +63,7 @@ fn main(
         }
         key_tile[i / FOURS * KEY_STRIDE + i % FOURS] = four;
     }
-    begin_order(thread);
-    var free = barrier();
+    workgroupBarrier();
     let subgroup = thread / 32u;
     let my_head = subgroup % 4u * 16u;
     let my_row = subgroup / 4u * 32u;
@@ -76,8 +71,8 @@ fn main(
     let quarter = thread / ROWS;
     for (var token = first_token; token < end_token; token++) {
         let query_at = ((p.first_query + token) * HEADS + my_head) * FOURS;
-        let key_at = my_row * KEY_STRIDE + free;
-        let product_at = my_head * PRODUCT_STRIDE + my_row + free;
+        let key_at = my_row * KEY_STRIDE;
+        let product_at = my_head * PRODUCT_STRIDE + my_row;
         let next_product_at = product_at + 16u;
         var low = Sum();
         var high = Sum();
@@ -90,19 +85,19 @@ fn main(
         }
         coopStoreT(low, &products[product_at], PRODUCT_STRIDE);
         coopStoreT(high, &products[next_product_at], PRODUCT_STRIDE);
-        let made = barrier();
+        workgroupBarrier();
         var sum = 0.0;
         for (var i = 0u; i < HEADS / 4u; i++) {
             let head = quarter * (HEADS / 4u) + i;
             let weight = head_weights[(p.first_row + token) * HEADS + head] * p.scale;
-            sum += weight * max(products[head * PRODUCT_STRIDE + row + made], 0.0);
+            sum += weight * max(products[head * PRODUCT_STRIDE + row], 0.0);
         }
-        atomicStore(&quarters[thread], bitcast<u32>(sum));
-        free = barrier();
+        quarters[thread] = sum;
+        workgroupBarrier();
         let visible = (p.first_position + token + 1u) / p.ratio;
         if quarter == 0u && first + row < visible {
-            let score = quarter_sum(row) + quarter_sum(ROWS + row) + quarter_sum(2u * ROWS + row)
-                + quarter_sum(3u * ROWS + row);
+            let score = quarters[row] + quarters[ROWS + row] + quarters[2u * ROWS + row]
+                + quarters[3u * ROWS + row];
             // A zero of either sign has to tie with the other.
             scores[token * p.n_scores + first + row] = select(score, 0.0, score == 0.0);
         }

@@ -6,6 +6,10 @@
 // matrices, four of tokens by four of rows, in f32. Which rows of activations and weights meet is
 // told by `tile_at`, `x_row` and `out_row` of the part in front (see matmul.wgsl). Sums are stored by way
 // of workgroup memory: tiles may end inside a matrix, and rows of experts lie apart.
+//
+// Whatever lies in workgroup memory here has whole multiples of 16 bytes. Drivers put variables one
+// behind the other, and behind a word of four a tile begins where matrices are loaded wrong (seen on an
+// H200); a test counts the bytes.
 
 // [rows, out_width]
 @group(0) @binding(0) var<storage, read_write> out: array<f32>;
@@ -24,10 +28,10 @@ const MY_FOURS: u32 = TOKENS * 8u / WORKGROUP;
 // A matrix for each subgroup, on its way to `out`.
 var<workgroup> edge: array<f32, SIDE * SIDE * WORKGROUP / 32u>;
 
-// Stores what a matrix of sums left in `edge`, and returns where the next one goes. All threads call
-// together.
-fn store_edge(tile: Tile, first_token: u32, first_row: u32, thread: u32) -> u32 {
-    let mine = thread / 32u * SIDE * SIDE + barrier();
+// Stores what a matrix of sums left in `edge`. All threads call together.
+fn store_edge(tile: Tile, first_token: u32, first_row: u32, thread: u32) {
+    let mine = thread / 32u * SIDE * SIDE;
+    workgroupBarrier();
     for (var i = thread % 32u; i < SIDE * SIDE; i += 32u) {
         let token = first_token + i / SIDE;
         let row = first_row + i % SIDE;
@@ -35,14 +39,13 @@ fn store_edge(tile: Tile, first_token: u32, first_row: u32, thread: u32) -> u32 
             out[out_row(tile, token) * p.out_width + tile.first_out + row] = edge[mine + i];
         }
     }
-    return thread / 32u * SIDE * SIDE + barrier();
+    workgroupBarrier();
 }
 
 // Makes a workgroup's tile. All threads call together, if at all: matrices are loaded by subgroups as
 // one.
 fn multiply(workgroup: vec3<u32>, thread: u32) {
     let tile = tile_at(workgroup);
-    begin_order(thread);
     let first_row = workgroup.x * ROWS;
     let subgroup = thread / 32u;
     let my_rows = subgroup % 2u * SPAN;
@@ -92,17 +95,17 @@ fn multiply(workgroup: vec3<u32>, thread: u32) {
     var s33 = Sum();
     // The second plane meets the same weights.
     for (var group = 0u; group < PLANES * p.n_groups; group++) {
-        let free = barrier();
+        workgroupBarrier();
         for (var i = 0u; i < MY_GROUPS; i++) {
             for (var j = 0u; j < 8u; j++) {
-                put_weights(thread + i * WORKGROUP + free, j, weights[8u * i + j]);
+                put_weights(thread + i * WORKGROUP, j, weights[8u * i + j]);
             }
         }
         for (var i = 0u; i < MY_FOURS; i++) {
             let at = thread + i * WORKGROUP;
-            put_x(at / 8u + free, at % 8u, fours[i]);
+            put_x(at / 8u, at % 8u, fours[i]);
         }
-        let full = barrier();
+        workgroupBarrier();
         let next = min(group + 1u, PLANES * p.n_groups - 1u);
         let next_group = next % p.n_groups;
         let next_fours = next / p.n_groups * (p.x_width / 4u) + 8u * next_group;
@@ -116,8 +119,8 @@ fn multiply(workgroup: vec3<u32>, thread: u32) {
             }
         }
         for (var column = 0u; column < 32u; column += SIDE) {
-            let x_at = my_tokens * STRIDE + column / UNIT + full;
-            let weight_at = my_rows * STRIDE + column / UNIT + full;
+            let x_at = my_tokens * STRIDE + column / UNIT;
+            let weight_at = my_rows * STRIDE + column / UNIT;
             let x0 = coopLoadT<Left>(&x_tile[x_at], STRIDE);
             let x1 = coopLoadT<Left>(&x_tile[x_at + SIDE * STRIDE], STRIDE);
             let x2 = coopLoadT<Left>(&x_tile[x_at + 2u * SIDE * STRIDE], STRIDE);
@@ -146,37 +149,37 @@ fn multiply(workgroup: vec3<u32>, thread: u32) {
     }
 
     let row = first_row + my_rows;
-    var mine = subgroup * SIDE * SIDE;
+    let mine = subgroup * SIDE * SIDE;
     coopStoreT(s00, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens, row, thread);
+    store_edge(tile, my_tokens, row, thread);
     coopStoreT(s01, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens, row + SIDE, thread);
+    store_edge(tile, my_tokens, row + SIDE, thread);
     coopStoreT(s02, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens, row + 2u * SIDE, thread);
+    store_edge(tile, my_tokens, row + 2u * SIDE, thread);
     coopStoreT(s03, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens, row + 3u * SIDE, thread);
+    store_edge(tile, my_tokens, row + 3u * SIDE, thread);
     coopStoreT(s10, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens + SIDE, row, thread);
+    store_edge(tile, my_tokens + SIDE, row, thread);
     coopStoreT(s11, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens + SIDE, row + SIDE, thread);
+    store_edge(tile, my_tokens + SIDE, row + SIDE, thread);
     coopStoreT(s12, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens + SIDE, row + 2u * SIDE, thread);
+    store_edge(tile, my_tokens + SIDE, row + 2u * SIDE, thread);
     coopStoreT(s13, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens + SIDE, row + 3u * SIDE, thread);
+    store_edge(tile, my_tokens + SIDE, row + 3u * SIDE, thread);
     coopStoreT(s20, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens + 2u * SIDE, row, thread);
+    store_edge(tile, my_tokens + 2u * SIDE, row, thread);
     coopStoreT(s21, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens + 2u * SIDE, row + SIDE, thread);
+    store_edge(tile, my_tokens + 2u * SIDE, row + SIDE, thread);
     coopStoreT(s22, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens + 2u * SIDE, row + 2u * SIDE, thread);
+    store_edge(tile, my_tokens + 2u * SIDE, row + 2u * SIDE, thread);
     coopStoreT(s23, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens + 2u * SIDE, row + 3u * SIDE, thread);
+    store_edge(tile, my_tokens + 2u * SIDE, row + 3u * SIDE, thread);
     coopStoreT(s30, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens + 3u * SIDE, row, thread);
+    store_edge(tile, my_tokens + 3u * SIDE, row, thread);
     coopStoreT(s31, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens + 3u * SIDE, row + SIDE, thread);
+    store_edge(tile, my_tokens + 3u * SIDE, row + SIDE, thread);
     coopStoreT(s32, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens + 3u * SIDE, row + 2u * SIDE, thread);
+    store_edge(tile, my_tokens + 3u * SIDE, row + 2u * SIDE, thread);
     coopStoreT(s33, &edge[mine], SIDE);
-    mine = store_edge(tile, my_tokens + 3u * SIDE, row + 3u * SIDE, thread);
+    store_edge(tile, my_tokens + 3u * SIDE, row + 3u * SIDE, thread);
 }
