@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use backend::conformance::spot_check;
 use backend::kv_row::KvLayout;
 use backend::{
     AttendParams, Attended, Backend, CompressParams, CompressorState, Direction, ExpertWeights,
@@ -20,15 +21,33 @@ use crate::{attention, experts, hyper_connection, index, kv, linear, memory, nor
 /// The GPU backend. Ops record; [`Backend::finish`] and reads wait.
 pub struct Gpu {
     context: Context,
+    /// What was wrong when matrix units were tried.
+    refused_matrices: Option<String>,
 }
 
 impl Gpu {
     /// Opens a device.
     ///
+    /// Matrix units are tried on a handful of cases first, because drivers differ in what they make of
+    /// the same text; where a result is off, the device works without them.
+    ///
     /// # Errors
     /// If there is none of the wanted kind, or it lacks what every kernel needs.
     pub fn open(options: Options) -> std::result::Result<Self, OpenError> {
-        Ok(Self { context: Context::new(Device::open(options)?) })
+        let context = Context::new(Device::open(options)?);
+        let mut gpu = Self { context, refused_matrices: None };
+        if gpu.profile().matrix_size.is_some() {
+            gpu.refused_matrices = spot_check(&mut gpu).err();
+        }
+        if gpu.refused_matrices.is_some() {
+            gpu.context.device.profile.matrix_size = None;
+        }
+        Ok(gpu)
+    }
+
+    /// What was wrong with results of the matrix units, if that is why they are not used.
+    pub fn refused_matrices(&self) -> Option<&str> {
+        self.refused_matrices.as_deref()
     }
 
     /// Name of the device and of its driver.

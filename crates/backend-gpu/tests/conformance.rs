@@ -74,3 +74,11 @@ fn without_subgroups() {
         check(&Group::ALL[1..], ProfileChoice::Portable);
     }
 }
+
+/// Only devices with matrix units have anything to show here.
+#[test]
+fn matrix_units_are_right() {
+    if let Some(gpu) = open(ProfileChoice::Device) {
+        assert_eq!(gpu.refused_matrices(), None);
+    }
+}

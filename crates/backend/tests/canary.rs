@@ -564,6 +564,17 @@ fn wrong_kv_fails() {
     check(&[C::FirstRowOfRunIgnored], Group::Kv, &["store_kv"]);
 }
 
+/// What a program asks of a device before it trusts it tells right from wrong.
+#[test]
+fn a_spot_check_sees_what_is_wrong() {
+    assert_eq!(conformance::spot_check(&mut Reference), Ok(()));
+    let faults: [&[Change]; 3] =
+        [&[C::WindowOneShort], &[C::SelectionIgnored], &[C::SharedReplacesSum]];
+    for changes in faults {
+        assert!(conformance::spot_check(&mut Altered { changes, n_calls: 0 }).is_err());
+    }
+}
+
 #[test]
 fn wrong_attention_fails() {
     check(&[C::WindowOneShort], Group::Attention, &["attend", "attend_raw"]);

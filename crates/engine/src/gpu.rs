@@ -31,6 +31,12 @@ pub(crate) fn load(
 }
 
 fn default_batch(gpu: &Gpu) -> usize {
+    if let Some(reason) = gpu.refused_matrices() {
+        tracing::warn!(
+            reason,
+            "matrix units give wrong results and are not used; prefill is slower"
+        );
+    }
     if gpu.profile().matrix_size.is_some() { MATRIX_MAX_BATCH } else { DEFAULT_MAX_BATCH }
 }
 

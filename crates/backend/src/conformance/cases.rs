@@ -123,17 +123,21 @@ pub(super) fn matmul() -> Vec<Matmul> {
         n_tokens: 2,
         activations: Normal(1.0),
     });
-    // Whole tiles, and tiles that end inside.
-    for (kind, rows, n_tokens) in [(Q8_0, 128, 128), (F16, 160, 150)] {
-        cases.push(Matmul {
+    cases.extend(spot_products());
+    cases
+}
+
+/// Whole tiles, and tiles that end inside.
+pub(super) fn spot_products() -> Vec<Matmul> {
+    [(Q8_0, 128, 128), (F16, 160, 150)]
+        .map(|(kind, rows, n_tokens)| Matmul {
             kinds: vec![kind],
             rows,
             columns: 256,
             n_tokens,
             activations: Normal(1.0),
-        });
-    }
-    cases
+        })
+        .into()
 }
 
 pub(super) fn matmuls() -> Vec<Matmul> {
@@ -379,7 +383,13 @@ pub(super) fn index_select() -> Vec<IndexSelect> {
             keys: IndexKeys::Usual,
         });
     }
-    // As many heads as the published model has, which may be the rows of a matrix.
+    cases.extend(select_with_many_heads());
+    cases
+}
+
+/// As many heads as the published model has, which may be the rows of a matrix.
+pub(super) fn select_with_many_heads() -> Vec<IndexSelect> {
+    let mut cases = Vec::new();
     for (first_position, n_tokens, keys) in [
         (290, 35, IndexKeys::Usual),
         (161, 9, IndexKeys::Ties),
@@ -457,7 +467,7 @@ pub(super) fn attend() -> Vec<Attend> {
 /// Few tokens and more, shares of any number of rows, and scores of the ends; the length of a query
 /// is its norm's affair.
 /// As many heads as the published model has, which may be the rows of a matrix.
-fn attend_with_many_heads() -> Vec<Attend> {
+pub(super) fn attend_with_many_heads() -> Vec<Attend> {
     let mut cases = Vec::new();
     let many = |(window, capacity), (first_position, n_tokens), compressed, scores| Attend {
         layout: attention_layout(FLASH, KvRounding::Applied),
@@ -586,6 +596,12 @@ pub(super) fn routed_experts() -> Vec<Experts> {
     cases
 }
 
+/// Enough tokens for tiles, with the shared expert beside.
+pub(super) fn spot_experts() -> Vec<AllExperts> {
+    let cases = all_experts().into_iter();
+    cases.filter(|case| case.routed.n_tokens > 8).collect()
+}
+
 pub(super) fn shared_expert() -> Vec<Experts> {
     expert_cases(None)
 }
@@ -609,6 +625,7 @@ pub(super) fn all_experts() -> Vec<AllExperts> {
         case([Iq2Xxs, Iq2Xxs, Q2K], [Q8_0; 3], 5, Normal(1.0)),
         case([Q4K; 3], [Q8_0; 3], 3, Normal(1.0)),
         case([Q4K; 3], [Q8_0; 3], 13, Normal(1.0)),
+        case([Iq2Xxs, Iq2Xxs, Q2K], [Q8_0; 3], 29, Normal(1.0)),
         case([Mxfp4; 3], [Q8_0; 3], 2, Normal(1.0)),
         case([Q4K; 3], [F16; 3], 2, Normal(1.0)),
         case([Iq2Xxs, Iq2Xxs, Q2K], [Q8_0; 3], 2, Zero),

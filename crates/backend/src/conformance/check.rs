@@ -150,6 +150,18 @@ pub(super) enum Law {
     BatchInvariance,
 }
 
+/// Runs cases once each, against the reference.
+pub(super) fn agree<B: Backend, C: Case>(backend: &mut B, cases: &[C]) -> Result<(), String> {
+    for case in cases {
+        let outcome = |error: Box<dyn Error>| chain(error.as_ref());
+        let arrangement = &case.arrangements()[0];
+        let found = case.run(backend, arrangement).map_err(outcome)?;
+        let expected = case.run(&mut Reference, arrangement).map_err(outcome)?;
+        compare(&expected, &found).map_err(|failure| format!("{}: {failure}", case.op()))?;
+    }
+    Ok(())
+}
+
 /// Runs cases on one backend and collects failures.
 pub(super) struct Checker<F, B> {
     make: F,

@@ -4,7 +4,8 @@
 //! reference within named limits. On the way it checks what holds for any op: the same input gives
 //! the same bits twice, rows that belong to others stay as they are, and a result does not depend,
 //! within the limit, on how tokens were spread over batches. [`batch_invariance`] asks for the last
-//! to the bit; it is a promise that not every backend makes.
+//! to the bit; it is a promise that not every backend makes. [`spot_check`] is a handful of cases for
+//! programs to run on a user's device.
 //!
 //! Failures are collected; the panic at the end lists every case with the numbers that are off.
 //!
@@ -105,6 +106,19 @@ impl Group {
             }
         }
     }
+}
+
+/// Holds a few products, attentions and choices of many tokens against the reference: what a device may
+/// run on matrix units. For backends that ask before they trust a device; it takes about a tenth of a
+/// second beside the device's own time.
+///
+/// # Errors
+/// What the first case that is off says about itself.
+pub fn spot_check<B: Backend>(backend: &mut B) -> std::result::Result<(), String> {
+    check::agree(backend, &cases::spot_products())?;
+    check::agree(backend, &cases::spot_experts())?;
+    check::agree(backend, &cases::attend_with_many_heads())?;
+    check::agree(backend, &cases::select_with_many_heads())
 }
 
 /// Compares every op of a backend with the reference.
