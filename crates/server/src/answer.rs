@@ -25,7 +25,7 @@ use crate::endpoint::{Endpoint, StreamState};
 use crate::error::{ApiError, Family, Kind, Overflow};
 use crate::events::{Failure, Updates, inference};
 use crate::replay::Told;
-use crate::sampling::sample_params;
+use crate::sampling::{penalties, sample_params};
 use crate::service::Running;
 use crate::visit::RequestId;
 
@@ -112,14 +112,22 @@ pub(crate) fn parse(body: &[u8], family: Family) -> Result<Value, ApiError> {
     Err(ApiError::bad_request(family, "the body is not a JSON object"))
 }
 
-/// Converts a body and tokenizes its prompt, on a thread that may take its time.
+/// Works on a request on a thread that may take its time; the others are for what waits.
+pub(crate) async fn off_the_loop<T: Send + 'static>(
+    family: Family,
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| {
+        let message = format!("the request could not be converted: {error}");
+        Err(ApiError::new(Kind::Internal, family, message))
+    })
+}
+
+/// Converts a body and tokenizes its prompt.
 async fn understand<E: Endpoint>(running: &Running, body: Bytes) -> Result<Asked, ApiError> {
     let running = running.clone();
-    let understood = tokio::task::spawn_blocking(move || convert::<E>(&running, &body)).await;
-    understood.unwrap_or_else(|error| {
-        let message = format!("the request could not be converted: {error}");
-        Err(ApiError::new(Kind::Internal, E::FAMILY, message))
-    })
+    off_the_loop(E::FAMILY, move || convert::<E>(&running, &body)).await
 }
 
 fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiError> {
@@ -160,6 +168,12 @@ fn job<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<Job, ApiErro
     Ok(Job {
         prompt: asked.prompt.clone(),
         sampling: sample_params(running.sampling, &asked.body, &asked.request, E::FAMILY)?,
+        penalties: penalties(
+            &asked.body,
+            asked.request.conversation.thinking_mode,
+            running.tokenizer.vocab_size(),
+            E::FAMILY,
+        )?,
         max_tokens: (context - n_prompt).min(wanted as usize),
         top_logprobs: inference.logprobs.then(|| usize::from(inference.top_logprobs.unwrap_or(0))),
         prompt_logprobs: false,

@@ -18,16 +18,18 @@ use engine::{CancelToken, Job, SampleParams, SampledToken, StopReason, StopStrin
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::answer::{event_stream, parse, read_body};
+use crate::answer::{event_stream, off_the_loop, parse, read_body};
 use crate::error::{ApiError, Family, Overflow};
 use crate::events::{Updates, engine_lost, shutting_down};
-use crate::sampling::random_seed;
+use crate::sampling::{parameter, penalties, random_seed};
 use crate::service::Running;
 use crate::visit::RequestId;
 
 const FAMILY: Family = Family::OpenAi;
 /// Most alternatives that are told beside a token.
 const MAX_TOP_LOGPROBS: usize = 20;
+/// Most stop strings, as in the chat APIs.
+const MAX_STOP_STRINGS: usize = 16;
 /// Tokens of an answer where the request does not say, as in the API's reference.
 const DEFAULT_MAX_TOKENS: usize = 16;
 
@@ -78,20 +80,34 @@ pub(crate) async fn complete(
     Extension(id): Extension<RequestId>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
-    let body = parse(&read_body(body, FAMILY)?, FAMILY)?;
-    let asked = understand(&body)?;
-    let prompt = prompt_tokens(&asked, &running.tokenizer)?;
-    let job = job(&running, &asked, prompt.clone())?;
-    let reply = Reply::new(&running, &asked, prompt)?;
+    let body = read_body(body, FAMILY)?;
+    let begin = {
+        let running = running.clone();
+        move || begin(&running, &body)
+    };
+    let Begun { body, job, reply, streams } = off_the_loop(FAMILY, begin).await?;
     if let Some(trace) = &running.service().options().trace {
         trace.write(&id.0, "request", &json!({ "api": "completions", "body": body }));
     }
     let updates = Updates::of(&running, id, job, FAMILY)?;
-    if asked.stream == Some(true) {
-        Ok(reply.stream(updates, &running))
-    } else {
-        reply.whole(updates).await
-    }
+    if streams { Ok(reply.stream(updates, &running)) } else { reply.whole(updates).await }
+}
+
+/// A request that has been understood.
+struct Begun {
+    body: Value,
+    job: Job,
+    reply: Reply,
+    streams: bool,
+}
+
+fn begin(running: &Running, body: &[u8]) -> Result<Begun, ApiError> {
+    let body = parse(body, FAMILY)?;
+    let asked = understand(&body)?;
+    let prompt = prompt_tokens(&asked, &running.tokenizer)?;
+    let job = job(running, &body, &asked, prompt.clone())?;
+    let reply = Reply::new(running, &asked, prompt)?;
+    Ok(Begun { body, job, reply, streams: asked.stream == Some(true) })
 }
 
 fn understand(body: &Value) -> Result<Asked, ApiError> {
@@ -113,6 +129,10 @@ fn understand(body: &Value) -> Result<Asked, ApiError> {
     if asked.logprobs.is_some_and(|n| n > MAX_TOP_LOGPROBS) {
         let message = format!("logprobs is more than {MAX_TOP_LOGPROBS}");
         return Err(ApiError::field(FAMILY, "logprobs", message));
+    }
+    if matches!(&asked.stop, Some(Stop::Several(several)) if several.len() > MAX_STOP_STRINGS) {
+        let message = format!("stop has more than {MAX_STOP_STRINGS} texts");
+        return Err(ApiError::field(FAMILY, "stop", message));
     }
     Ok(asked)
 }
@@ -168,7 +188,7 @@ fn text_tokens(
     Ok(tokens)
 }
 
-fn job(running: &Running, asked: &Asked, prompt: Vec<u32>) -> Result<Job, ApiError> {
+fn job(running: &Running, body: &Value, asked: &Asked, prompt: Vec<u32>) -> Result<Job, ApiError> {
     let (n_prompt, context) = (prompt.len(), running.context);
     if n_prompt >= context {
         return Err(ApiError::overflow(FAMILY, "prompt", Overflow { n_prompt, context }));
@@ -181,15 +201,11 @@ fn job(running: &Running, asked: &Asked, prompt: Vec<u32>) -> Result<Job, ApiErr
         min_p: asked.min_p.unwrap_or(model.min_p),
         seed: asked.seed.map_or_else(random_seed, |seed| seed as u64),
     };
-    sampling.check().map_err(|error| {
-        let field = match &error {
-            engine::Error::SampleParameter { name, .. } => name.replace('-', "_"),
-            _ => String::new(),
-        };
-        ApiError::field(FAMILY, &field, error.to_string())
-    })?;
+    sampling.check().map_err(|error| parameter(FAMILY, &error))?;
     Ok(Job {
         sampling,
+        // There is no conversation in which the model could think.
+        penalties: penalties(body, false, running.tokenizer.vocab_size(), FAMILY)?,
         max_tokens: asked.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS).min(context - n_prompt),
         top_logprobs: asked.logprobs,
         prompt_logprobs: asked.echo == Some(true) && asked.logprobs.is_some(),

@@ -175,6 +175,7 @@ impl ApiError {
             E::EmptyPrompt
             | E::PromptTooLong { .. }
             | E::SampleParameter { .. }
+            | E::BiasedToken { .. }
             | E::EmptyStopString => Kind::BadRequest,
             E::ShuttingDown => Kind::Busy,
             _ => Kind::Internal,

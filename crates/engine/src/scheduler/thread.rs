@@ -323,6 +323,7 @@ impl EngineThread {
             return Err(model::Error::Token { token, vocab_size }.into());
         }
         job.sampling.check()?;
+        job.penalties.check(vocab_size)?;
         self.save_before_loss(slot, &job.prompt);
         let donor = self.donor(&job.prompt).filter(|_| !job.prompt_logprobs);
         let index = slot;

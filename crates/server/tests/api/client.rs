@@ -12,7 +12,7 @@ use serde_json::Value;
 use server::{ApiKeys, Loaded, Service, ServiceOptions};
 use tokio::sync::oneshot;
 
-use crate::scripted::{Script, Scripted, tiny};
+use crate::scripted::{Script, scripted, tiny};
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -53,7 +53,7 @@ impl Setup {
             context: self.context,
             max_queued: self.max_queued,
         };
-        let model = Box::new(Scripted::new(Arc::clone(&self.scripts)));
+        let model = Box::new(scripted(Arc::clone(&self.scripts)));
         let scheduler = Scheduler::start(model, tokenizer.eos(), slots).expect("it starts");
         Loaded {
             model_name: "scripted".to_owned(),

@@ -7,4 +7,6 @@ mod life;
 mod page;
 mod pieces;
 mod scripted;
+#[path = "../../examples/scripted/scripted_model.rs"]
+mod scripted_model;
 mod transcripts;
