@@ -18,7 +18,7 @@ use chat::deepseek_recipe::stream::{ChunkGenerator, StreamError, StreamProcessor
 use chat::{Api, Listener, convert_with_rules, prepare_request, render_converted, tell_cut_call};
 use engine::{CancelToken, Constraint, Job};
 use futures::{Stream, StreamExt as _};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tower_http::timeout::TimeoutError;
 
 use crate::endpoint::{Endpoint, StreamState};
@@ -79,7 +79,11 @@ pub(crate) async fn answer<E: Endpoint>(
             failure.clone(),
             patience,
         )));
-    let reply = Reply::<E> { running, id, asked, failure, told, response: None, sequence: 0 };
+    let repeated = repeated::<E>(&asked.body);
+    // It may be large, and an answer takes its time.
+    asked.body = Value::Null;
+    let reply =
+        Reply::<E> { running, id, asked, repeated, failure, told, response: None, sequence: 0 };
     if streams { Ok(reply.stream(Box::pin(chunks))) } else { reply.whole(Box::pin(chunks)).await }
 }
 
@@ -182,11 +186,31 @@ fn job<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<Job, ApiErro
     })
 }
 
+/// What of a request its responses repeat and the vendor's crate does not know of.
+fn repeated<E: Endpoint>(body: &Value) -> Map<String, Value> {
+    if E::API != Api::Responses {
+        return Map::new();
+    }
+    let said = |key: &str| body.get(key).cloned();
+    let store = body.get("store") != Some(&Value::Bool(false));
+    let mut fields = Map::from_iter([
+        ("store".to_owned(), store.into()),
+        ("previous_response_id".to_owned(), said("previous_response_id").unwrap_or_default()),
+        ("metadata".to_owned(), said("metadata").filter(Value::is_object).unwrap_or(json!({}))),
+    ]);
+    for key in ["presence_penalty", "frequency_penalty"] {
+        fields.extend(said(key).filter(Value::is_number).map(|value| (key.to_owned(), value)));
+    }
+    fields
+}
+
 /// A reply in the making.
 struct Reply<E: Endpoint> {
     running: Running,
     id: String,
     asked: Asked,
+    /// Fields of every response that come from the request.
+    repeated: Map<String, Value>,
     failure: Failure,
     told: Told,
     /// All chunks so far, put together.
@@ -206,23 +230,19 @@ impl<E: Endpoint> Reply<E> {
     }
 
     fn stores(&self) -> bool {
-        E::API == Api::Responses && self.asked.body.get("store") != Some(&Value::Bool(false))
+        self.repeated.get("store") == Some(&Value::Bool(true))
     }
 
-    /// What of the request a response repeats and the vendor's crate does not know of.
-    fn echo(&self, response: &mut Value) {
-        if E::API == Api::Responses {
-            let said = |key: &str| self.asked.body.get(key).cloned();
-            response["store"] = self.stores().into();
-            response["previous_response_id"] = said("previous_response_id").unwrap_or_default();
-            response["metadata"] = said("metadata").filter(Value::is_object).unwrap_or(json!({}));
+    fn repeat(&self, response: &mut Value) {
+        if let Some(response) = response.as_object_mut() {
+            response.extend(self.repeated.clone());
         }
     }
 
     /// The response so far, as the client sees it.
     fn response(&self) -> Option<Value> {
         let mut response = serde_json::to_value(self.response.as_ref()?).ok()?;
-        self.echo(&mut response);
+        self.repeat(&mut response);
         Some(response)
     }
 
@@ -284,7 +304,7 @@ impl<E: Endpoint> Reply<E> {
         value["sequence_number"] = self.sequence.into();
         self.sequence += 1;
         if let Some(response) = value.get_mut("response") {
-            self.echo(response);
+            self.repeat(response);
         }
         self.add(chunk);
         event.data(value.to_string())

@@ -87,7 +87,9 @@ pub(crate) async fn complete(
     };
     let Begun { body, job, reply, streams } = off_the_loop(FAMILY, begin).await?;
     if let Some(trace) = &running.service().options().trace {
-        trace.write(&id.0, "request", &json!({ "api": "completions", "body": body }));
+        let n_prompt = job.prompt.len();
+        let what = json!({ "api": "completions", "body": body, "prompt_tokens": n_prompt });
+        trace.write(&id.0, "request", &what);
     }
     let updates = Updates::of(&running, id, job, FAMILY)?;
     if streams { Ok(reply.stream(updates, &running)) } else { reply.whole(updates).await }
@@ -224,16 +226,26 @@ struct Logprobs {
     text_offset: Vec<usize>,
     /// Characters of text so far.
     offset: usize,
+    /// Holds the beginning of a character.
+    decoder: StreamDecoder,
 }
 
 impl Logprobs {
-    /// Adds a token, of whose text `n_shown` characters stand in the reply.
-    fn push(&mut self, text: String, n_shown: usize, logprob: Option<f32>, top: Value) {
+    /// Adds a token of the text.
+    fn push(&mut self, tokenizer: &Tokenizer, token: u32, logprob: Option<f32>, top: Value) {
         self.text_offset.push(self.offset);
-        self.offset += n_shown;
-        self.tokens.push(text);
+        // The token that begins every text is none of it.
+        if Some(token) != tokenizer.bos() {
+            self.offset += self.decoder.push(tokenizer, token).chars().count();
+        }
+        self.tokens.push(text_of(tokenizer, token));
         self.of_tokens.push(logprob);
         self.of_others.push(top);
+    }
+
+    /// Hears that the prompt has ended: what follows is decoded by itself.
+    fn end_prompt(&mut self) {
+        self.offset += self.decoder.finish().chars().count();
     }
 
     /// What has come since the last call.
@@ -245,6 +257,10 @@ impl Logprobs {
             "text_offset": std::mem::take(&mut self.text_offset),
         })
     }
+}
+
+fn text_of(tokenizer: &Tokenizer, token: u32) -> String {
+    String::from_utf8_lossy(tokenizer.token_bytes(token)).into_owned()
 }
 
 /// A reply in the making.
@@ -305,10 +321,6 @@ impl Reply {
         })
     }
 
-    fn text_of(&self, token: u32) -> String {
-        String::from_utf8_lossy(self.tokenizer.token_bytes(token)).into_owned()
-    }
-
     fn take(&mut self, update: Option<Update>) -> Option<Step> {
         match update {
             None => Some(Step::Fail(engine_lost(FAMILY))),
@@ -319,17 +331,11 @@ impl Reply {
                 None
             }
             Some(Update::PromptLogprobs(logprobs)) => {
-                let prompt = std::mem::take(&mut self.prompt);
-                for (&token, logprob) in prompt.iter().zip(logprobs) {
-                    let text = self.text_of(token);
-                    // The token that begins every text is none of it.
-                    let shown = if Some(token) == self.tokenizer.bos() { "" } else { &text };
-                    let n_shown = shown.chars().count();
-                    if let Some(list) = &mut self.logprobs {
-                        list.push(text, n_shown, logprob, Value::Null);
-                    }
+                let list = self.logprobs.as_mut()?;
+                for (&token, logprob) in self.prompt.iter().zip(logprobs) {
+                    list.push(&self.tokenizer, token, logprob, Value::Null);
                 }
-                self.prompt = prompt;
+                list.end_prompt();
                 None
             }
             Some(Update::Token(token)) => Some(self.token(&token)),
@@ -348,14 +354,10 @@ impl Reply {
 
     fn token(&mut self, token: &SampledToken) -> Step {
         self.n_generated += 1;
-        if self.logprobs.is_some() {
-            let text = self.text_of(token.id);
-            let top: Map<String, Value> =
-                token.top.iter().map(|&(id, p)| (self.text_of(id), json!(p))).collect();
-            if let Some(list) = &mut self.logprobs {
-                let n_shown = text.chars().count();
-                list.push(text, n_shown, token.logprob, top.into());
-            }
+        if let Some(list) = &mut self.logprobs {
+            let top = token.top.iter().map(|&(id, p)| (text_of(&self.tokenizer, id), json!(p)));
+            let top: Map<String, Value> = top.collect();
+            list.push(&self.tokenizer, token.id, token.logprob, top.into());
         }
         let text = self.decoder.push(&self.tokenizer, token.id);
         let scan = self.stop.push(&text);

@@ -32,6 +32,8 @@ use crate::tokenizer::{PromptTokens, Tokenizer};
 
 /// Compiled grammars that are kept: an agent sends the same tools with every turn.
 const MAX_KEPT: usize = 16;
+/// Bytes of the schemas of a grammar that is kept.
+const MAX_KEPT_BYTES: usize = 1 << 20;
 /// States of a lexer, about 1.5 kB each.
 const MAX_LEXER_STATES: usize = 50_000;
 
@@ -56,6 +58,21 @@ pub struct AnswerRules {
     pub tools: Option<ToolRules>,
     /// The form of the visible answer.
     pub format: Option<AnswerFormat>,
+}
+
+impl AnswerRules {
+    /// Bytes of what is large in them.
+    fn n_bytes(&self) -> usize {
+        let tools = self.tools.iter().flat_map(|tools| &tools.tools);
+        let schemas: usize = tools.map(|tool| tool.parameters.to_string().len()).sum();
+        schemas
+            + match &self.format {
+                None | Some(AnswerFormat::JsonObject) => 0,
+                Some(AnswerFormat::JsonSchema { schema, .. }) => schema.to_string().len(),
+                Some(AnswerFormat::Regex { pattern, .. }) => pattern.len(),
+                Some(AnswerFormat::Choice { texts, .. }) => texts.iter().map(String::len).sum(),
+            }
+    }
 }
 
 /// How tools may be called.
@@ -170,7 +187,9 @@ impl Grammars {
         let mut compiled = self.kept(rules);
         if compiled.is_none() {
             let fresh = self.compile_rules(rules)?;
-            self.keep(rules.clone(), fresh.fresh());
+            if rules.n_bytes() <= MAX_KEPT_BYTES {
+                self.keep(rules.clone(), fresh.fresh());
+            }
             compiled = Some(fresh);
         }
         Ok(compiled.map(|compiled| Guide::new(self, rules.start, compiled)))

@@ -185,6 +185,10 @@ impl EngineThread {
             self.save();
             self.publish();
         }
+        // Some may have asked before they could know.
+        while let Ok(command) = self.commands.try_recv() {
+            self.take(command);
+        }
         for (_, mut sink) in std::mem::take(&mut self.waiting) {
             self.done();
             sink(Update::Failed(Arc::new(Error::ShuttingDown)));

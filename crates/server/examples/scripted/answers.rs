@@ -68,13 +68,22 @@ fn wanted(request: &str) -> (String, String) {
         let is_plain = |part: &str| !part.is_empty() && part.chars().all(char::is_alphanumeric);
         is_plain(stem) && is_plain(end) && end.chars().any(char::is_alphabetic)
     };
-    // The last paragraph that names one: clients put notes of their own in front.
-    let request =
-        request.rsplit("\n\n").find(|part| part.split_whitespace().any(|word| is_name(&word)));
-    let request = request.unwrap_or_default();
+    // The last paragraph that names one and quotes; clients put notes of their own around it.
+    let request = without_reminders(request);
+    let names =
+        |part: &&str| part.contains('\'') && part.split_whitespace().any(|word| is_name(&word));
+    let request = request.rsplit("\n\n").find(names).unwrap_or_default();
     let file = request.split_whitespace().find(is_name).unwrap_or("hello.txt");
     let content = request.split('\'').nth(1).unwrap_or("hello");
     (file.to_owned(), content.to_owned())
+}
+
+/// A turn without what clients remind the model of.
+fn without_reminders(turn: &str) -> String {
+    let mut parts = turn.split("<system-reminder>");
+    let first = parts.next().unwrap_or_default();
+    let behind = parts.map(|part| part.split_once("</system-reminder>").map_or("", |part| part.1));
+    std::iter::once(first).chain(behind).collect()
 }
 
 /// The tools of a prompt, as it lists them: one on each line.

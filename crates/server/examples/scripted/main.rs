@@ -9,6 +9,7 @@
 //! those of `ironstar serve`; what is said is in `answers`.
 
 mod answers;
+mod script;
 mod scripted_model;
 
 use std::io::{self, Write as _};
@@ -17,10 +18,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use answers::{Preference, answer};
-use chat::{Dialect, Tokenizer};
+use answers::Preference;
+use chat::Dialect;
 use engine::{ModelFile, SampleParams, Scheduler, SchedulerOptions};
-use scripted_model::{Next, ScriptedModel};
+use script::Script;
+use scripted_model::ScriptedModel;
 use server::{ApiKeys, Loaded, Service, ServiceOptions};
 
 /// Tokens of a conversation; agents begin with tens of thousands.
@@ -50,45 +52,11 @@ fn load(preference: Preference) -> Result<Loaded, Error> {
     let tiny = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/models/tiny.gguf"));
     let file = ModelFile::open(tiny)?;
     let tokenizer = Arc::new(file.tokenizer()?);
-    let mut script = Script { tokenizer: Arc::clone(&tokenizer), preference, known: Vec::new() };
+    let mut script = Script::new(Arc::clone(&tokenizer), preference);
     let model = ScriptedModel::new(file.geometry()?, move |timeline| script.next(timeline));
     let scheduler = Scheduler::start(Box::new(model), tokenizer.eos(), SLOTS)?;
     let dialect = Dialect::default();
     let sampling = SampleParams::default();
     let model_name = "scripted".to_owned();
     Ok(Loaded { model_name, scheduler, tokenizer, context: CONTEXT, dialect, sampling })
-}
-
-/// Answers as tokens.
-struct Script {
-    tokenizer: Arc<Tokenizer>,
-    preference: Preference,
-    /// The last prompts and the answers to them.
-    known: Vec<(Vec<u32>, Vec<u32>)>,
-}
-
-impl Script {
-    /// What follows a timeline.
-    fn next(&mut self, timeline: &[u32]) -> Next {
-        let eos = self.tokenizer.eos().unwrap_or(0);
-        let assistant = self.tokenizer.token_id("<｜Assistant｜>");
-        let header = timeline.iter().rposition(|&token| Some(token) == assistant);
-        // Behind the header stands the token that says whether to think.
-        let n_prompt = header.map_or(timeline.len(), |header| header + 2).min(timeline.len());
-        let (prompt, said) = timeline.split_at(n_prompt);
-        let token = self.answer(prompt).get(said.len()).copied().unwrap_or(eos);
-        Next { token, pace: Duration::ZERO, fails: false }
-    }
-
-    fn answer(&mut self, prompt: &[u32]) -> &[u32] {
-        let known = self.known.iter().position(|(known, _)| known == prompt);
-        let at = known.unwrap_or_else(|| {
-            let text = self.tokenizer.decode(prompt).unwrap_or_default();
-            let text = answer(&String::from_utf8_lossy(&text), self.preference);
-            self.known.truncate(SLOTS.n_slots - 1);
-            self.known.insert(0, (prompt.to_vec(), self.tokenizer.encode(&text)));
-            0
-        });
-        &self.known[at].1
-    }
 }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chat::Dialect;
-use engine::{SampleParams, Scheduler, SchedulerOptions, Snapshot};
+use engine::{Inference, SampleParams, Scheduler, SchedulerOptions, Snapshot};
 use serde_json::Value;
 use server::{ApiKeys, Loaded, Service, ServiceOptions};
 use tokio::sync::oneshot;
@@ -47,13 +47,16 @@ impl Setup {
     }
 
     pub(crate) fn loaded(&self) -> Loaded {
+        self.loaded_with(Box::new(scripted(Arc::clone(&self.scripts))))
+    }
+
+    pub(crate) fn loaded_with(&self, model: Box<dyn Inference>) -> Loaded {
         let tokenizer = Arc::clone(&tiny().tokenizer);
         let slots = SchedulerOptions {
             n_slots: self.n_slots,
             context: self.context,
             max_queued: self.max_queued,
         };
-        let model = Box::new(scripted(Arc::clone(&self.scripts)));
         let scheduler = Scheduler::start(model, tokenizer.eos(), slots).expect("it starts");
         Loaded {
             model_name: "scripted".to_owned(),

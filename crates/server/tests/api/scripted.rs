@@ -28,7 +28,7 @@ pub(crate) struct Script {
 /// The vocabulary and the dimensions of the built-in model.
 pub(crate) struct Tiny {
     pub(crate) tokenizer: Arc<Tokenizer>,
-    geometry: Geometry,
+    pub(crate) geometry: Geometry,
 }
 
 /// Where the built-in model is.
