@@ -118,3 +118,30 @@ pub(crate) fn parameter(family: Family, error: &engine::Error) -> ApiError {
 pub(crate) fn random_seed() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().0
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn where_the_model_thinks_only_what_the_vendor_does_not_have_holds() {
+        let body = json!({
+            "presence_penalty": 1, "frequency_penalty": -1.5, "repetition_penalty": 1.25,
+            "logit_bias": { "3": -100, "1": 0.5 },
+        });
+        let of = |thinks| penalties(&body, thinks, 4, Family::OpenAi).expect("sound");
+        let bias = vec![(3, -100.0), (1, 0.5)];
+        let found = of(false);
+        let asked = Penalties { repetition: 1.25, presence: 1.0, frequency: -1.5, bias };
+        assert_eq!(found, asked);
+        assert_eq!(of(true), Penalties { presence: 0.0, frequency: 0.0, ..asked });
+        let nothing = json!({ "presence_penalty": null, "logit_bias": {} });
+        assert!(penalties(&nothing, false, 4, Family::OpenAi).expect("sound").is_neutral());
+        // A token that does not exist, and a number out of range, whether the model thinks or not.
+        assert!(penalties(&body, false, 3, Family::OpenAi).is_err());
+        let large = json!({ "presence_penalty": 3 });
+        assert!(penalties(&large, true, 4, Family::OpenAi).is_err());
+    }
+}

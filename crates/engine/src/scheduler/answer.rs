@@ -190,7 +190,49 @@ fn most_probable(logits: &[f32], log_sum_exp: f32, n: usize) -> Vec<(u32, f32)> 
 
 #[cfg(test)]
 mod tests {
+    use crate::cancel::CancelToken;
+    use crate::penalties::Penalties;
+    use crate::sampler::SampleParams;
+
     use super::*;
+
+    /// Oracle: worked out by hand. Each draw takes 0.4 off the token it took.
+    #[test]
+    fn penalties_count_what_the_answer_has_drawn() {
+        let draws = |penalties: Penalties, prompt: &[u32]| {
+            let job = Job {
+                prompt: prompt.to_vec(),
+                sampling: SampleParams::greedy(),
+                penalties,
+                max_tokens: 9,
+                top_logprobs: Some(0),
+                prompt_logprobs: false,
+                constraint: None,
+                cancel: CancelToken::new(),
+            };
+            let mut answer = Answer::new(job, Box::new(|_| {}), 0, 0);
+            let mut draw = || match answer.draw(&[1.0, 0.5, 0.0], None).expect("finite logits") {
+                Drawn::Token(token) => token,
+                Drawn::End(reason) => panic!("{reason:?}"),
+            };
+            let tokens: Vec<SampledToken> = (0..6).map(|_| draw()).collect();
+            // Log probabilities are those of the model.
+            let own: Vec<f32> = tokens.iter().filter_map(|token| token.logprob).collect();
+            let sum = log_sum_exp(&[1.0, 0.5, 0.0]);
+            let logit = |token: &SampledToken| [1.0, 0.5, 0.0][token.id as usize];
+            assert!(tokens.iter().zip(own).all(|(it, own)| (logit(it) - sum - own).abs() < 1e-6));
+            tokens.iter().map(|token| token.id).collect::<Vec<_>>()
+        };
+        let frequency = || Penalties { frequency: 0.4, ..Penalties::default() };
+        assert_eq!(draws(Penalties::default(), &[0]), [0; 6]);
+        assert_eq!(draws(frequency(), &[0, 0, 0]), [0, 0, 1, 0, 1, 2]);
+        let presence = Penalties { presence: 0.6, ..Penalties::default() };
+        assert_eq!(draws(presence, &[0]), [0, 1, 0, 0, 0, 0]);
+        let repetition = Penalties { repetition: 4.0, ..Penalties::default() };
+        assert_eq!(draws(repetition, &[0]), [1, 0, 0, 0, 0, 0]);
+        let bias = Penalties { bias: vec![(2, 100.0)], ..frequency() };
+        assert_eq!(draws(bias, &[]), [2; 6]);
+    }
 
     /// Oracle: probabilities 4/16, 1/16, 8/16, 2/16, 1/16, as logarithms worked out by hand.
     #[test]

@@ -123,6 +123,10 @@ impl Server {
         self.scheduler.as_ref().expect("the server has a model").snapshot()
     }
 
+    pub(crate) fn shut_down_engine(&self) {
+        self.scheduler.as_ref().expect("the server has a model").shutdown();
+    }
+
     /// Waits until the scheduler looks as wanted.
     pub(crate) fn wait_for(&self, what: &str, wanted: impl Fn(&Snapshot) -> bool) {
         let deadline = Instant::now() + PATIENCE;

@@ -24,32 +24,20 @@ fn message(path: &str, reply: &Reply) -> String {
     error["message"].as_str().expect("a message").to_owned()
 }
 
-/// Bodies that are not of their path's API, the field to be named, and words of the message.
-fn wrong_bodies() -> Vec<(&'static str, String, &'static str, &'static str)> {
-    let good = json!([{ "role": "user", "content": "hello" }]);
-    let chat = |more: Value| {
-        let mut body = json!({ "messages": good });
-        body.as_object_mut().expect("an object").extend(more.as_object().expect("fields").clone());
-        body.to_string()
-    };
+/// A body that would be answered, and more fields.
+fn chat(more: impl Into<Value>) -> String {
+    let mut body = json!({ "messages": [{ "role": "user", "content": "hello" }] });
+    let Value::Object(more) = more.into() else { panic!("fields") };
+    body.as_object_mut().expect("an object").extend(more);
+    body.to_string()
+}
+
+/// A path, a body that is not of its API, the field to be named, and words of the message.
+type Wrong = (&'static str, String, &'static str, &'static str);
+
+/// Wishes that the sampler does not fulfil.
+fn wrong_sampling() -> Vec<Wrong> {
     vec![
-        (PATHS[0], "{".into(), "", "not JSON"),
-        (PATHS[0], "[]".into(), "", "not a JSON object"),
-        (PATHS[0], format!("{} x", chat(json!({}))), "", "not JSON"),
-        (PATHS[0], "{}".into(), "messages", "missing field `messages`"),
-        (PATHS[0], chat(json!({ "messages": null })), "messages", "null"),
-        (
-            PATHS[0],
-            chat(json!({ "messages": [{ "role": "x" }] })),
-            "messages[0].role",
-            "unknown variant",
-        ),
-        (PATHS[0], chat(json!({ "temperature": 9 })), "temperature", "[0, 2]"),
-        (PATHS[0], chat(json!({ "temperature": "hot" })), "temperature", "hot"),
-        (PATHS[0], chat(json!({ "max_tokens": -1 })), "max_tokens", "-1"),
-        (PATHS[0], chat(json!({ "n": 2 })), "n", "one answer"),
-        (PATHS[0], chat(json!({ "min_p": 2 })), "min_p", "from 0 to 1"),
-        (PATHS[0], chat(json!({ "top_k": "x" })), "top_k", "an integer"),
         (PATHS[0], chat(json!({ "logit_bias": [1] })), "logit_bias", "an object of token ids"),
         (PATHS[0], chat(json!({ "logit_bias": { "a": 1 } })), "logit_bias", "the key \"a\""),
         (PATHS[0], chat(json!({ "logit_bias": { "-1": 1 } })), "logit_bias", "the key \"-1\""),
@@ -77,6 +65,28 @@ fn wrong_bodies() -> Vec<(&'static str, String, &'static str, &'static str)> {
             "stop",
             "more than 16",
         ),
+    ]
+}
+
+fn wrong_bodies() -> Vec<Wrong> {
+    vec![
+        (PATHS[0], "{".into(), "", "not JSON"),
+        (PATHS[0], "[]".into(), "", "not a JSON object"),
+        (PATHS[0], format!("{} x", chat(json!({}))), "", "not JSON"),
+        (PATHS[0], "{}".into(), "messages", "missing field `messages`"),
+        (PATHS[0], chat(json!({ "messages": null })), "messages", "null"),
+        (
+            PATHS[0],
+            chat(json!({ "messages": [{ "role": "x" }] })),
+            "messages[0].role",
+            "unknown variant",
+        ),
+        (PATHS[0], chat(json!({ "temperature": 9 })), "temperature", "[0, 2]"),
+        (PATHS[0], chat(json!({ "temperature": "hot" })), "temperature", "hot"),
+        (PATHS[0], chat(json!({ "max_tokens": -1 })), "max_tokens", "-1"),
+        (PATHS[0], chat(json!({ "n": 2 })), "n", "one answer"),
+        (PATHS[0], chat(json!({ "min_p": 2 })), "min_p", "from 0 to 1"),
+        (PATHS[0], chat(json!({ "top_k": "x" })), "top_k", "an integer"),
         (PATHS[0], chat(json!({ "tools": [{ "type": "function" }] })), "tools[0]", "function"),
         (PATHS[1], chat(json!({ "messages": 3 })), "", "messages"),
         (PATHS[1], chat(json!({ "system": 3 })), "", "system"),
@@ -110,7 +120,7 @@ fn wrong_bodies() -> Vec<(&'static str, String, &'static str, &'static str)> {
 #[test]
 fn bodies_that_are_not_of_the_api() {
     let server = server();
-    for (path, body, param, words) in wrong_bodies() {
+    for (path, body, param, words) in wrong_bodies().into_iter().chain(wrong_sampling()) {
         for stream in [false, true] {
             // What is wrong is known before a stream begins.
             let body =

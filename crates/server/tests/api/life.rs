@@ -127,6 +127,17 @@ fn a_client_that_has_said_everything_is_answered() {
     assert!(reply.body.ends_with("data: [DONE]\n\n"), "{}", reply.body);
 }
 
+/// What runs is ended, what comes is sent away, and a supervisor sees it.
+#[test]
+fn an_engine_that_has_ended_is_seen() {
+    let server = Setup::of([says("hello", "x")]).start();
+    assert_eq!(server.get("/health").status, 200);
+    server.shut_down_engine();
+    let health = server.get("/health");
+    assert_eq!((health.status, &health.json()["status"]), (503, &"stopped".into()));
+    assert_eq!(server.post(CHAT, &ask("hello", false)).status, 503);
+}
+
 /// Each API's stream says something while its client waits: in the queue, in prefill, in decode.
 #[test]
 fn streams_give_signs_of_life() {
@@ -146,6 +157,8 @@ fn streams_give_signs_of_life() {
         ("/v1/completions", json!({ "prompt": "hello", "stream": true }), "\"text\":\"\""),
     ];
     for (path, body, sign) in cases {
+        // The client before was told that its answer ends before the snapshot was.
+        server.wait_for("an empty server", is_idle);
         let holder = server.send("POST", CHAT, "", &ask("hold", true).to_string());
         server.wait_for("an answer", is_decoding);
         let asked = Instant::now();
