@@ -15,7 +15,10 @@ use chat::deepseek_recipe::anthropic::MessagesRequest;
 use chat::deepseek_recipe::request::{ConversationRequest, ProtocolRequest};
 use chat::deepseek_recipe::response::{Accumulate as _, ProtocolResponse};
 use chat::deepseek_recipe::stream::{ChunkGenerator, StreamError, StreamProcessor};
-use chat::{Api, Listener, convert_with_rules, prepare_request, render_converted, tell_cut_call};
+use chat::{
+    AnswerRules, Api, Listener, convert_with_rules, prepare_request, render_converted,
+    tell_cut_call,
+};
 use engine::{CancelToken, Constraint, Job};
 use futures::{Stream, StreamExt as _};
 use serde_json::{Map, Value, json};
@@ -37,7 +40,8 @@ type Chunk<E> =
 struct Asked {
     request: ConversationRequest,
     prompt: Vec<u32>,
-    /// What the answer is held to.
+    rules: AnswerRules,
+    /// What holds the answer to its rules.
     constraint: Option<Box<dyn Constraint>>,
     /// The body, as it was prepared.
     body: Value,
@@ -53,7 +57,15 @@ pub(crate) async fn answer<E: Endpoint>(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body = read_body(body, E::FAMILY)?;
-    let mut asked = understand::<E>(&running, body).await?;
+    let mut asked = {
+        let running = running.clone();
+        off_the_loop(E::FAMILY, move || {
+            let mut asked = convert::<E>(&running, &body)?;
+            constrain::<E>(&running, &mut asked)?;
+            Ok(asked)
+        })
+        .await?
+    };
     if let Some(trace) = &running.service().options().trace {
         let prompt = running.tokenizer.decode(&asked.prompt).unwrap_or_default();
         let prompt = String::from_utf8_lossy(&prompt);
@@ -129,11 +141,6 @@ pub(crate) async fn off_the_loop<T: Send + 'static>(
 }
 
 /// Converts a body and tokenizes its prompt.
-async fn understand<E: Endpoint>(running: &Running, body: Bytes) -> Result<Asked, ApiError> {
-    let running = running.clone();
-    off_the_loop(E::FAMILY, move || convert::<E>(&running, &body)).await
-}
-
 fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiError> {
     let mut body = parse(body, E::FAMILY)?;
     if body.get("model").is_none_or(Value::is_null) {
@@ -148,20 +155,28 @@ fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiErro
     };
     let refused = |error: chat::Error| ApiError::chat(E::FAMILY, &error, &body);
     let (request, rules) = convert_with_rules::<E>(E::API, body.clone()).map_err(refused)?;
-    let forms = running.service().forms();
-    let constraint = forms.constraint(&running.tokenizer, &rules).map_err(refused)?;
     let prompt = render_converted(running.dialect, &request).map_err(refused)?;
     let turns = running.service().turns();
     let prompt = turns.encode(&running.tokenizer, &prompt, &request.conversation);
     let prompt = prompt.map_err(refused)?;
-    Ok(Asked { request, prompt, constraint, body, items, model })
+    Ok(Asked { request, prompt, rules, constraint: None, body, items, model })
 }
 
-fn job<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<Job, ApiError> {
+/// Compiles the rules of an answer, if its prompt fits the context: tools and schemas are in the prompt,
+/// so that none are compiled that are larger than the context.
+fn constrain<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<(), ApiError> {
     let (n_prompt, context) = (asked.prompt.len(), running.context);
     if n_prompt >= context {
         return Err(ApiError::overflow(E::FAMILY, E::PROMPT_FIELD, Overflow { n_prompt, context }));
     }
+    let forms = running.service().forms();
+    let constraint = forms.constraint(&running.tokenizer, &asked.rules);
+    asked.constraint =
+        constraint.map_err(|error| ApiError::chat(E::FAMILY, &error, &asked.body))?;
+    Ok(())
+}
+
+fn job<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<Job, ApiError> {
     let inference = &asked.request.inference_options;
     // Agents ask for tens of thousands of tokens whatever the context is: a limit that does not
     // fit is lowered rather than refused.
@@ -178,7 +193,7 @@ fn job<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<Job, ApiErro
             running.tokenizer.vocab_size(),
             E::FAMILY,
         )?,
-        max_tokens: (context - n_prompt).min(wanted as usize),
+        max_tokens: (running.context - asked.prompt.len()).min(wanted as usize),
         top_logprobs: inference.logprobs.then(|| usize::from(inference.top_logprobs.unwrap_or(0))),
         prompt_logprobs: false,
         constraint: asked.constraint.take(),
@@ -376,7 +391,8 @@ pub(crate) async fn count_tokens(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let body = read_body(body, Family::Anthropic)?;
-    let asked = understand::<MessagesRequest>(&running, body).await?;
+    let convert = move || convert::<MessagesRequest>(&running, &body);
+    let asked = off_the_loop(Family::Anthropic, convert).await?;
     Ok(Json(json!({ "input_tokens": asked.prompt.len() })))
 }
 

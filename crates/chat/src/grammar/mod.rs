@@ -32,6 +32,8 @@ use crate::tokenizer::{PromptTokens, Tokenizer};
 
 /// Compiled grammars that are kept: an agent sends the same tools with every turn.
 const MAX_KEPT: usize = 16;
+/// Texts among which an answer may choose.
+const MAX_CHOICES: usize = 4096;
 /// Bytes of the schemas of a grammar that is kept.
 const MAX_KEPT_BYTES: usize = 1 << 20;
 /// States of a lexer, about 1.5 kB each.
@@ -270,6 +272,10 @@ impl Grammars {
                 let pattern = llguidance::regex_to_lark(pattern, "");
                 (format!("format: FORMAT\nFORMAT: /{pattern}/\n"), *place)
             }
+            AnswerFormat::Choice { texts, place } if texts.len() > MAX_CHOICES => {
+                let problem = format!("it has more than {MAX_CHOICES} texts");
+                return Err(Error::Rule { place: (*place).to_owned(), problem });
+            }
             AnswerFormat::Choice { texts, place } => {
                 let texts: Vec<String> = texts.iter().map(|text| tools::literal(text)).collect();
                 (format!("format: {}\n", texts.join(" | ")), *place)
@@ -311,5 +317,9 @@ fn bits_without(tree: &TokTrie, token: u32) -> TokenBits {
 
 /// What is wrong, without where in the grammar, which is ours.
 fn first_sentence(problem: &str) -> String {
+    if problem.starts_with("panic") {
+        // The crate catches its own asserts, which guard the size of its tables.
+        return "it is too large".to_owned();
+    }
     problem.lines().next().unwrap_or_default().trim_end_matches(':').to_owned()
 }

@@ -12,9 +12,11 @@ const MAX_REFERENCES: usize = 16;
 /// Parts of a schema that are looked at to tell what kind of value it takes: alternatives that refer to
 /// themselves have no end of them.
 const MAX_PARTS: usize = 1000;
+/// Parameters of a tool that are held to their schemas.
+const MAX_NAMED: usize = 1000;
 /// Values in all copies of a tool's schema, one for each parameter with references, that its grammar
 /// may hold.
-const MAX_COPIED: usize = 200_000;
+const MAX_COPIED: usize = 100_000;
 
 /// A schema as the text of a grammar, with our way of writing JSON. `lenient` passes over what
 /// cannot be held to.
@@ -67,7 +69,7 @@ pub(super) struct Parameters {
     pub(super) others: Option<ParameterValue>,
     /// Names that the markup cannot write.
     pub(super) unwritable: Vec<String>,
-    /// Whether references were left open, since there are too many.
+    /// Whether some or all were left open, since there are too many.
     pub(super) is_large: bool,
 }
 
@@ -96,6 +98,10 @@ impl Parameters {
             .flatten()
             .filter_map(Value::as_str)
             .collect();
+        let anything = || Some(ParameterValue::of(&Value::Bool(true), schema));
+        if properties.is_some_and(|properties| properties.len() > MAX_NAMED) {
+            return Self { is_large: true, others: anything(), ..Self::default() };
+        }
         let mut parameters = Self { is_large, ..Self::default() };
         for (name, property) in properties.into_iter().flatten() {
             if !is_writable(name) {
@@ -111,7 +117,6 @@ impl Parameters {
         let says_more = ["anyOf", "oneOf", "allOf", "patternProperties", "if"]
             .iter()
             .any(|key| root.get(key).is_some());
-        let anything = || Some(ParameterValue::of(&Value::Bool(true), schema));
         parameters.others = match root.get("additionalProperties") {
             Some(Value::Bool(false)) => None,
             Some(Value::Object(other)) if !other.is_empty() => {
@@ -343,9 +348,11 @@ mod tests {
             json!({ "properties": properties, "$defs": { "a": { "type": "integer" } } })
         };
         assert!(!Parameters::of(&schema(50)).is_large);
-        let large = Parameters::of(&schema(5000));
+        let large = Parameters::of(&schema(500));
         assert!(large.is_large);
         assert_eq!(large.named[0].value.json, Some(json!(true)));
+        let larger = Parameters::of(&schema(5000));
+        assert!(larger.is_large && larger.named.is_empty() && larger.others.is_some());
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl ToolWriter<'_> {
     fn check(&self, parameters: &Parameters) -> Result<()> {
         let problem = match parameters.unwritable.first() {
             Some(name) => format!("a call cannot write a parameter of the name {name:?}"),
-            None if parameters.is_large => "it has too many references".to_owned(),
+            None if parameters.is_large => "it has too many parameters or references".to_owned(),
             None => return Ok(()),
         };
         let place = self.tool.place.clone();
