@@ -97,9 +97,11 @@ impl Kind {
             Self::Unauthorized => {
                 "the server was started with keys and the request has none of them"
             }
-            Self::TooLarge => "the body is larger than 64 MiB",
+            Self::TooLarge => "the body, or what it refers to, is larger than 64 MiB",
             Self::TooSlow => "30 seconds passed without a byte of the body",
-            Self::Busy => "the model is loading, the queue is full, or the server is shutting down",
+            Self::Busy => {
+                "the model is loading, the queue is full, other large bodies are being read, or the server is shutting down"
+            }
             Self::Internal => "the engine failed while answering",
         }
     }
