@@ -93,6 +93,12 @@ fn wrong_bodies() -> Vec<Wrong> {
         (PATHS[1], chat(json!({ "max_tokens": 0 })), "", "max_tokens"),
         (PATHS[2], "{}".into(), "", "input"),
         (PATHS[2], json!({ "input": 5 }).to_string(), "input", "a string or a list"),
+        (
+            PATHS[2],
+            json!({ "input": "x", "max_output_tokens": 0 }).to_string(),
+            "max_output_tokens",
+            "range",
+        ),
         (PATHS[2], json!({ "input": "x", "background": true }).to_string(), "background", ""),
         (PATHS[2], json!({ "input": "x", "conversation": "c" }).to_string(), "conversation", ""),
         (PATHS[3], "{}".into(), "prompt", "missing field"),
@@ -182,6 +188,20 @@ fn null_is_absent_and_unknown_fields_are_skipped() {
             body[key] = Value::Null;
         }
         body["frobnicate"] = json!({ "deep": [1, 2, { "x": null }] });
+        let reply = server.post(path, &body);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+    }
+}
+
+/// A limit that no context has is no mistake: the context ends the answer.
+#[test]
+fn a_limit_beyond_the_context_is_none() {
+    let server = server();
+    for path in PATHS {
+        let body = json!({
+            "messages": [{ "role": "user", "content": "hello" }], "input": "hello", "prompt": "hello",
+            "max_tokens": 9_000_000, "max_output_tokens": 9_000_000,
+        });
         let reply = server.post(path, &body);
         assert_eq!(reply.status, 200, "{path}: {}", reply.body);
     }
