@@ -25,6 +25,10 @@ use crate::prompt::{Prompt, render};
 use crate::tokenizer::Tokenizer;
 use crate::wishes::convert_with_rules;
 
+/// The largest limit of tokens that a client may name. Longer than any context: the context is what
+/// bounds an answer, and clients name what they like.
+const MOST_TOKENS: u32 = i32::MAX as u32;
+
 /// A chat API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Api {
@@ -185,6 +189,8 @@ fn convert_as<R: ProtocolRequest>(request: R, model: String) -> Result<Conversat
     let options = ConversionOptions::new()
         .with_messages_web_search(WebSearchBehavior::Drop)
         .with_responses_web_search(WebSearchBehavior::Drop)
+        .with_thinking_max_tokens_upper_bound(MOST_TOKENS)
+        .with_non_thinking_max_tokens_upper_bound(MOST_TOKENS)
         // The version selects the V4 prompt format; Flash and Pro share it.
         .with_model_versions_by_name([(model, ModelVersion::DeepseekV4Pro)]);
     request.convert(options).map_err(|source| Error::Request { source })

@@ -146,6 +146,14 @@ pub enum Error {
         /// The range.
         expected: &'static str,
     },
+    /// A bias for a token that does not exist.
+    #[error("a bias is for token {token}, and the vocabulary has {vocab_size} tokens")]
+    BiasedToken {
+        /// The token.
+        token: u32,
+        /// Tokens in the vocabulary.
+        vocab_size: usize,
+    },
     /// A stop string that every text contains.
     #[error("a stop string is empty")]
     EmptyStopString,

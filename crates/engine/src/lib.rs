@@ -21,6 +21,7 @@ mod importance;
 mod inspect;
 mod load;
 mod machine;
+mod penalties;
 mod sampler;
 mod scheduler;
 mod session;
@@ -42,6 +43,7 @@ pub use importance::{ImportanceCollector, ImportanceMatrix, ImportanceSource, In
 pub use inspect::{Cost, DialectSource, Inspection, TensorGroup};
 pub use load::{BackendChoice, DEFAULT_MAX_BATCH, LoadOptions, ModelFile};
 pub use machine::{Machine, disk_read_bytes, private_bytes};
+pub use penalties::{Occurrences, Penalties, penalize};
 pub use sampler::{Candidate, SampleParams, Sampler, distribution};
 pub use scheduler::{
     Busy, Constraint, Job, SampledToken, Scheduler, SchedulerOptions, Sink, SlotSnapshot,

@@ -17,6 +17,8 @@
 //! Defaults: temperature 1 and top-p 1 are the vendor's (model specification section g), min-p
 //! 0.05 is what cuts the long tail of quantised weights.
 //!
+//! Penalties and biases come before all of this, see [`penalize`](crate::penalize).
+//!
 //! Refuses: logits that are NaN or +∞, with an error. −∞ is a token that never comes.
 
 use std::cmp::Ordering;

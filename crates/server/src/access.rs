@@ -1,12 +1,40 @@
-//! Who is let in: whoever has a key and brings no more than is read.
+//! Who is let in: whoever has a key and brings no more than is read, alone and with all others.
+
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use crate::error::{ApiError, Family, Kind};
 use crate::service::{MAX_BODY_BYTES, Service};
+
+/// A body up to this size is let in whatever others bring.
+const SMALL_BODY: usize = 1 << 20;
+const MIB: usize = 1 << 20;
+/// Megabytes of larger bodies that are read and understood at once. In memory they take several
+/// times as much.
+const LARGE_BODIES: usize = 512;
+
+/// Room for large bodies.
+#[derive(Debug, Clone)]
+pub(crate) struct BodyRoom(Arc<Semaphore>);
+
+impl Default for BodyRoom {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LARGE_BODIES)))
+    }
+}
+
+impl BodyRoom {
+    /// Takes room for a body of so many bytes, if there is enough; none for a small one.
+    fn take(&self, n_bytes: usize) -> Result<OwnedSemaphorePermit, TryAcquireError> {
+        let n = if n_bytes <= SMALL_BODY { 0 } else { n_bytes.div_ceil(MIB) as u32 };
+        Arc::clone(&self.0).try_acquire_many_owned(n)
+    }
+}
 
 /// The keys that are let in; none means that everybody is.
 #[derive(Debug, Clone, Default)]
@@ -25,8 +53,10 @@ impl ApiKeys {
     fn admit(&self, headers: &HeaderMap) -> bool {
         let value = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let bearer = value(header::AUTHORIZATION.as_str())
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .map(str::trim);
+            .and_then(|value| value.split_once(' '))
+            // The name of a scheme is written in any case.
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, key)| key.trim());
         let keys = [bearer, value("x-api-key")];
         self.hashes.is_empty()
             || keys.into_iter().flatten().any(|key| {
@@ -55,16 +85,37 @@ pub(crate) async fn check(
     }
     let open = request.method() == Method::OPTIONS
         || matches!(path, "/" | "/health" | "/api/hello" | "/openapi.json");
-    if open || service.options().keys.admit(request.headers()) {
-        return next.run(request).await;
+    if !open && !service.options().keys.admit(request.headers()) {
+        let message = "this server wants an API key, and the request has none that it knows";
+        return ApiError::new(Kind::Unauthorized, family, message).into_response();
     }
-    let message = "this server wants an API key, and the request has none that it knows";
-    ApiError::new(Kind::Unauthorized, family, message).into_response()
+    // One that does not say how long it is may be as long as any.
+    let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let n_bytes = if is_chunked { MAX_BODY_BYTES } else { length.unwrap_or(0) };
+    let Ok(room) = service.body_room().take(n_bytes) else {
+        let message = "other large requests are being read; try again in a moment";
+        return ApiError::new(Kind::Busy, family, message).into_response();
+    };
+    let response = next.run(request).await;
+    drop(room);
+    response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_bodies_share_room_and_small_ones_need_none() {
+        let room = BodyRoom::default();
+        let largest: Vec<_> = (0..LARGE_BODIES * MIB / MAX_BODY_BYTES)
+            .map(|_| room.take(MAX_BODY_BYTES).expect("there is room"))
+            .collect();
+        assert!(room.take(SMALL_BODY + 1).is_err());
+        assert!(room.take(SMALL_BODY).is_ok());
+        drop(largest);
+        assert!(room.take(SMALL_BODY + 1).is_ok());
+    }
 
     #[test]
     fn a_key_is_taken_from_either_header() {
@@ -74,6 +125,8 @@ mod tests {
             HeaderMap::from_iter([(name.parse().expect("a name"), value)])
         };
         assert!(keys.admit(&headers("authorization", "Bearer second")));
+        assert!(keys.admit(&headers("authorization", "bearer first")));
+        assert!(!keys.admit(&headers("authorization", "Basic first")));
         assert!(keys.admit(&headers("x-api-key", "first")));
         assert!(!keys.admit(&headers("x-api-key", "firs")));
         assert!(!keys.admit(&headers("authorization", "first")));

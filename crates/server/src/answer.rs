@@ -15,17 +15,20 @@ use chat::deepseek_recipe::anthropic::MessagesRequest;
 use chat::deepseek_recipe::request::{ConversationRequest, ProtocolRequest};
 use chat::deepseek_recipe::response::{Accumulate as _, ProtocolResponse};
 use chat::deepseek_recipe::stream::{ChunkGenerator, StreamError, StreamProcessor};
-use chat::{Api, Listener, convert_with_rules, prepare_request, render_converted, tell_cut_call};
+use chat::{
+    AnswerRules, Api, Listener, convert_with_rules, prepare_request, render_converted,
+    tell_cut_call,
+};
 use engine::{CancelToken, Constraint, Job};
 use futures::{Stream, StreamExt as _};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tower_http::timeout::TimeoutError;
 
 use crate::endpoint::{Endpoint, StreamState};
 use crate::error::{ApiError, Family, Kind, Overflow};
 use crate::events::{Failure, Updates, inference};
 use crate::replay::Told;
-use crate::sampling::sample_params;
+use crate::sampling::{penalties, sample_params};
 use crate::service::Running;
 use crate::visit::RequestId;
 
@@ -37,7 +40,8 @@ type Chunk<E> =
 struct Asked {
     request: ConversationRequest,
     prompt: Vec<u32>,
-    /// What the answer is held to.
+    rules: AnswerRules,
+    /// What holds the answer to its rules.
     constraint: Option<Box<dyn Constraint>>,
     /// The body, as it was prepared.
     body: Value,
@@ -53,7 +57,15 @@ pub(crate) async fn answer<E: Endpoint>(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body = read_body(body, E::FAMILY)?;
-    let mut asked = understand::<E>(&running, body).await?;
+    let mut asked = {
+        let running = running.clone();
+        off_the_loop(E::FAMILY, move || {
+            let mut asked = convert::<E>(&running, &body)?;
+            constrain::<E>(&running, &mut asked)?;
+            Ok(asked)
+        })
+        .await?
+    };
     if let Some(trace) = &running.service().options().trace {
         let prompt = running.tokenizer.decode(&asked.prompt).unwrap_or_default();
         let prompt = String::from_utf8_lossy(&prompt);
@@ -79,7 +91,11 @@ pub(crate) async fn answer<E: Endpoint>(
             failure.clone(),
             patience,
         )));
-    let reply = Reply::<E> { running, id, asked, failure, told, response: None, sequence: 0 };
+    let repeated = repeated::<E>(&asked.body);
+    // It may be large, and an answer takes its time.
+    asked.body = Value::Null;
+    let reply =
+        Reply::<E> { running, id, asked, repeated, failure, told, response: None, sequence: 0 };
     if streams { Ok(reply.stream(Box::pin(chunks))) } else { reply.whole(Box::pin(chunks)).await }
 }
 
@@ -112,16 +128,19 @@ pub(crate) fn parse(body: &[u8], family: Family) -> Result<Value, ApiError> {
     Err(ApiError::bad_request(family, "the body is not a JSON object"))
 }
 
-/// Converts a body and tokenizes its prompt, on a thread that may take its time.
-async fn understand<E: Endpoint>(running: &Running, body: Bytes) -> Result<Asked, ApiError> {
-    let running = running.clone();
-    let understood = tokio::task::spawn_blocking(move || convert::<E>(&running, &body)).await;
-    understood.unwrap_or_else(|error| {
+/// Works on a request on a thread that may take its time; the others are for what waits.
+pub(crate) async fn off_the_loop<T: Send + 'static>(
+    family: Family,
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| {
         let message = format!("the request could not be converted: {error}");
-        Err(ApiError::new(Kind::Internal, E::FAMILY, message))
+        Err(ApiError::new(Kind::Internal, family, message))
     })
 }
 
+/// Converts a body and tokenizes its prompt.
 fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiError> {
     let mut body = parse(body, E::FAMILY)?;
     if body.get("model").is_none_or(Value::is_null) {
@@ -136,20 +155,28 @@ fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiErro
     };
     let refused = |error: chat::Error| ApiError::chat(E::FAMILY, &error, &body);
     let (request, rules) = convert_with_rules::<E>(E::API, body.clone()).map_err(refused)?;
-    let forms = running.service().forms();
-    let constraint = forms.constraint(&running.tokenizer, &rules).map_err(refused)?;
     let prompt = render_converted(running.dialect, &request).map_err(refused)?;
     let turns = running.service().turns();
     let prompt = turns.encode(&running.tokenizer, &prompt, &request.conversation);
     let prompt = prompt.map_err(refused)?;
-    Ok(Asked { request, prompt, constraint, body, items, model })
+    Ok(Asked { request, prompt, rules, constraint: None, body, items, model })
 }
 
-fn job<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<Job, ApiError> {
+/// Compiles the rules of an answer, if its prompt fits the context: tools and schemas are in the prompt,
+/// so that none are compiled that are larger than the context.
+fn constrain<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<(), ApiError> {
     let (n_prompt, context) = (asked.prompt.len(), running.context);
     if n_prompt >= context {
         return Err(ApiError::overflow(E::FAMILY, E::PROMPT_FIELD, Overflow { n_prompt, context }));
     }
+    let forms = running.service().forms();
+    let constraint = forms.constraint(&running.tokenizer, &asked.rules);
+    asked.constraint =
+        constraint.map_err(|error| ApiError::chat(E::FAMILY, &error, &asked.body))?;
+    Ok(())
+}
+
+fn job<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<Job, ApiError> {
     let inference = &asked.request.inference_options;
     // Agents ask for tens of thousands of tokens whatever the context is: a limit that does not
     // fit is lowered rather than refused.
@@ -160,7 +187,13 @@ fn job<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<Job, ApiErro
     Ok(Job {
         prompt: asked.prompt.clone(),
         sampling: sample_params(running.sampling, &asked.body, &asked.request, E::FAMILY)?,
-        max_tokens: (context - n_prompt).min(wanted as usize),
+        penalties: penalties(
+            &asked.body,
+            asked.request.conversation.thinking_mode,
+            running.tokenizer.vocab_size(),
+            E::FAMILY,
+        )?,
+        max_tokens: (running.context - asked.prompt.len()).min(wanted as usize),
         top_logprobs: inference.logprobs.then(|| usize::from(inference.top_logprobs.unwrap_or(0))),
         prompt_logprobs: false,
         constraint: asked.constraint.take(),
@@ -168,11 +201,31 @@ fn job<E: Endpoint>(running: &Running, asked: &mut Asked) -> Result<Job, ApiErro
     })
 }
 
+/// What of a request its responses repeat and the vendor's crate does not know of.
+fn repeated<E: Endpoint>(body: &Value) -> Map<String, Value> {
+    if E::API != Api::Responses {
+        return Map::new();
+    }
+    let said = |key: &str| body.get(key).cloned();
+    let store = body.get("store") != Some(&Value::Bool(false));
+    let mut fields = Map::from_iter([
+        ("store".to_owned(), store.into()),
+        ("previous_response_id".to_owned(), said("previous_response_id").unwrap_or_default()),
+        ("metadata".to_owned(), said("metadata").filter(Value::is_object).unwrap_or(json!({}))),
+    ]);
+    for key in ["presence_penalty", "frequency_penalty"] {
+        fields.extend(said(key).filter(Value::is_number).map(|value| (key.to_owned(), value)));
+    }
+    fields
+}
+
 /// A reply in the making.
 struct Reply<E: Endpoint> {
     running: Running,
     id: String,
     asked: Asked,
+    /// Fields of every response that come from the request.
+    repeated: Map<String, Value>,
     failure: Failure,
     told: Told,
     /// All chunks so far, put together.
@@ -192,23 +245,19 @@ impl<E: Endpoint> Reply<E> {
     }
 
     fn stores(&self) -> bool {
-        E::API == Api::Responses && self.asked.body.get("store") != Some(&Value::Bool(false))
+        self.repeated.get("store") == Some(&Value::Bool(true))
     }
 
-    /// What of the request a response repeats and the vendor's crate does not know of.
-    fn echo(&self, response: &mut Value) {
-        if E::API == Api::Responses {
-            let said = |key: &str| self.asked.body.get(key).cloned();
-            response["store"] = self.stores().into();
-            response["previous_response_id"] = said("previous_response_id").unwrap_or_default();
-            response["metadata"] = said("metadata").filter(Value::is_object).unwrap_or(json!({}));
+    fn repeat(&self, response: &mut Value) {
+        if let Some(response) = response.as_object_mut() {
+            response.extend(self.repeated.clone());
         }
     }
 
     /// The response so far, as the client sees it.
     fn response(&self) -> Option<Value> {
         let mut response = serde_json::to_value(self.response.as_ref()?).ok()?;
-        self.echo(&mut response);
+        self.repeat(&mut response);
         Some(response)
     }
 
@@ -270,7 +319,7 @@ impl<E: Endpoint> Reply<E> {
         value["sequence_number"] = self.sequence.into();
         self.sequence += 1;
         if let Some(response) = value.get_mut("response") {
-            self.echo(response);
+            self.repeat(response);
         }
         self.add(chunk);
         event.data(value.to_string())
@@ -342,7 +391,8 @@ pub(crate) async fn count_tokens(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let body = read_body(body, Family::Anthropic)?;
-    let asked = understand::<MessagesRequest>(&running, body).await?;
+    let convert = move || convert::<MessagesRequest>(&running, &body);
+    let asked = off_the_loop(Family::Anthropic, convert).await?;
     Ok(Json(json!({ "input_tokens": asked.prompt.len() })))
 }
 

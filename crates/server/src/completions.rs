@@ -18,16 +18,18 @@ use engine::{CancelToken, Job, SampleParams, SampledToken, StopReason, StopStrin
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::answer::{event_stream, parse, read_body};
+use crate::answer::{event_stream, off_the_loop, parse, read_body};
 use crate::error::{ApiError, Family, Overflow};
 use crate::events::{Updates, engine_lost, shutting_down};
-use crate::sampling::random_seed;
+use crate::sampling::{parameter, penalties, random_seed};
 use crate::service::Running;
 use crate::visit::RequestId;
 
 const FAMILY: Family = Family::OpenAi;
 /// Most alternatives that are told beside a token.
 const MAX_TOP_LOGPROBS: usize = 20;
+/// Most stop strings, as in the chat APIs.
+const MAX_STOP_STRINGS: usize = 16;
 /// Tokens of an answer where the request does not say, as in the API's reference.
 const DEFAULT_MAX_TOKENS: usize = 16;
 
@@ -78,20 +80,36 @@ pub(crate) async fn complete(
     Extension(id): Extension<RequestId>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
-    let body = parse(&read_body(body, FAMILY)?, FAMILY)?;
-    let asked = understand(&body)?;
-    let prompt = prompt_tokens(&asked, &running.tokenizer)?;
-    let job = job(&running, &asked, prompt.clone())?;
-    let reply = Reply::new(&running, &asked, prompt)?;
+    let body = read_body(body, FAMILY)?;
+    let begin = {
+        let running = running.clone();
+        move || begin(&running, &body)
+    };
+    let Begun { body, job, reply, streams } = off_the_loop(FAMILY, begin).await?;
     if let Some(trace) = &running.service().options().trace {
-        trace.write(&id.0, "request", &json!({ "api": "completions", "body": body }));
+        let n_prompt = job.prompt.len();
+        let what = json!({ "api": "completions", "body": body, "prompt_tokens": n_prompt });
+        trace.write(&id.0, "request", &what);
     }
     let updates = Updates::of(&running, id, job, FAMILY)?;
-    if asked.stream == Some(true) {
-        Ok(reply.stream(updates, &running))
-    } else {
-        reply.whole(updates).await
-    }
+    if streams { Ok(reply.stream(updates, &running)) } else { reply.whole(updates).await }
+}
+
+/// A request that has been understood.
+struct Begun {
+    body: Value,
+    job: Job,
+    reply: Reply,
+    streams: bool,
+}
+
+fn begin(running: &Running, body: &[u8]) -> Result<Begun, ApiError> {
+    let body = parse(body, FAMILY)?;
+    let asked = understand(&body)?;
+    let prompt = prompt_tokens(&asked, &running.tokenizer)?;
+    let job = job(running, &body, &asked, prompt.clone())?;
+    let reply = Reply::new(running, &asked, prompt)?;
+    Ok(Begun { body, job, reply, streams: asked.stream == Some(true) })
 }
 
 fn understand(body: &Value) -> Result<Asked, ApiError> {
@@ -113,6 +131,10 @@ fn understand(body: &Value) -> Result<Asked, ApiError> {
     if asked.logprobs.is_some_and(|n| n > MAX_TOP_LOGPROBS) {
         let message = format!("logprobs is more than {MAX_TOP_LOGPROBS}");
         return Err(ApiError::field(FAMILY, "logprobs", message));
+    }
+    if matches!(&asked.stop, Some(Stop::Several(several)) if several.len() > MAX_STOP_STRINGS) {
+        let message = format!("stop has more than {MAX_STOP_STRINGS} texts");
+        return Err(ApiError::field(FAMILY, "stop", message));
     }
     Ok(asked)
 }
@@ -168,7 +190,7 @@ fn text_tokens(
     Ok(tokens)
 }
 
-fn job(running: &Running, asked: &Asked, prompt: Vec<u32>) -> Result<Job, ApiError> {
+fn job(running: &Running, body: &Value, asked: &Asked, prompt: Vec<u32>) -> Result<Job, ApiError> {
     let (n_prompt, context) = (prompt.len(), running.context);
     if n_prompt >= context {
         return Err(ApiError::overflow(FAMILY, "prompt", Overflow { n_prompt, context }));
@@ -181,15 +203,11 @@ fn job(running: &Running, asked: &Asked, prompt: Vec<u32>) -> Result<Job, ApiErr
         min_p: asked.min_p.unwrap_or(model.min_p),
         seed: asked.seed.map_or_else(random_seed, |seed| seed as u64),
     };
-    sampling.check().map_err(|error| {
-        let field = match &error {
-            engine::Error::SampleParameter { name, .. } => name.replace('-', "_"),
-            _ => String::new(),
-        };
-        ApiError::field(FAMILY, &field, error.to_string())
-    })?;
+    sampling.check().map_err(|error| parameter(FAMILY, &error))?;
     Ok(Job {
         sampling,
+        // There is no conversation in which the model could think.
+        penalties: penalties(body, false, running.tokenizer.vocab_size(), FAMILY)?,
         max_tokens: asked.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS).min(context - n_prompt),
         top_logprobs: asked.logprobs,
         prompt_logprobs: asked.echo == Some(true) && asked.logprobs.is_some(),
@@ -208,16 +226,26 @@ struct Logprobs {
     text_offset: Vec<usize>,
     /// Characters of text so far.
     offset: usize,
+    /// Holds the beginning of a character.
+    decoder: StreamDecoder,
 }
 
 impl Logprobs {
-    /// Adds a token, of whose text `n_shown` characters stand in the reply.
-    fn push(&mut self, text: String, n_shown: usize, logprob: Option<f32>, top: Value) {
+    /// Adds a token of the text.
+    fn push(&mut self, tokenizer: &Tokenizer, token: u32, logprob: Option<f32>, top: Value) {
         self.text_offset.push(self.offset);
-        self.offset += n_shown;
-        self.tokens.push(text);
+        // The token that begins every text is none of it.
+        if Some(token) != tokenizer.bos() {
+            self.offset += self.decoder.push(tokenizer, token).chars().count();
+        }
+        self.tokens.push(text_of(tokenizer, token));
         self.of_tokens.push(logprob);
         self.of_others.push(top);
+    }
+
+    /// Hears that the prompt has ended: what follows is decoded by itself.
+    fn end_prompt(&mut self) {
+        self.offset += self.decoder.finish().chars().count();
     }
 
     /// What has come since the last call.
@@ -229,6 +257,10 @@ impl Logprobs {
             "text_offset": std::mem::take(&mut self.text_offset),
         })
     }
+}
+
+fn text_of(tokenizer: &Tokenizer, token: u32) -> String {
+    String::from_utf8_lossy(tokenizer.token_bytes(token)).into_owned()
 }
 
 /// A reply in the making.
@@ -289,10 +321,6 @@ impl Reply {
         })
     }
 
-    fn text_of(&self, token: u32) -> String {
-        String::from_utf8_lossy(self.tokenizer.token_bytes(token)).into_owned()
-    }
-
     fn take(&mut self, update: Option<Update>) -> Option<Step> {
         match update {
             None => Some(Step::Fail(engine_lost(FAMILY))),
@@ -303,17 +331,11 @@ impl Reply {
                 None
             }
             Some(Update::PromptLogprobs(logprobs)) => {
-                let prompt = std::mem::take(&mut self.prompt);
-                for (&token, logprob) in prompt.iter().zip(logprobs) {
-                    let text = self.text_of(token);
-                    // The token that begins every text is none of it.
-                    let shown = if Some(token) == self.tokenizer.bos() { "" } else { &text };
-                    let n_shown = shown.chars().count();
-                    if let Some(list) = &mut self.logprobs {
-                        list.push(text, n_shown, logprob, Value::Null);
-                    }
+                let list = self.logprobs.as_mut()?;
+                for (&token, logprob) in self.prompt.iter().zip(logprobs) {
+                    list.push(&self.tokenizer, token, logprob, Value::Null);
                 }
-                self.prompt = prompt;
+                list.end_prompt();
                 None
             }
             Some(Update::Token(token)) => Some(self.token(&token)),
@@ -332,14 +354,10 @@ impl Reply {
 
     fn token(&mut self, token: &SampledToken) -> Step {
         self.n_generated += 1;
-        if self.logprobs.is_some() {
-            let text = self.text_of(token.id);
-            let top: Map<String, Value> =
-                token.top.iter().map(|&(id, p)| (self.text_of(id), json!(p))).collect();
-            if let Some(list) = &mut self.logprobs {
-                let n_shown = text.chars().count();
-                list.push(text, n_shown, token.logprob, top.into());
-            }
+        if let Some(list) = &mut self.logprobs {
+            let top = token.top.iter().map(|&(id, p)| (text_of(&self.tokenizer, id), json!(p)));
+            let top: Map<String, Value> = top.collect();
+            list.push(&self.tokenizer, token.id, token.logprob, top.into());
         }
         let text = self.decoder.push(&self.tokenizer, token.id);
         let scan = self.stop.push(&text);

@@ -97,9 +97,11 @@ impl Kind {
             Self::Unauthorized => {
                 "the server was started with keys and the request has none of them"
             }
-            Self::TooLarge => "the body is larger than 64 MiB",
+            Self::TooLarge => "the body, or what it refers to, is larger than 64 MiB",
             Self::TooSlow => "30 seconds passed without a byte of the body",
-            Self::Busy => "the model is loading, the queue is full, or the server is shutting down",
+            Self::Busy => {
+                "the model is loading, the queue is full, other large bodies are being read, or the server is shutting down"
+            }
             Self::Internal => "the engine failed while answering",
         }
     }
@@ -175,6 +177,7 @@ impl ApiError {
             E::EmptyPrompt
             | E::PromptTooLong { .. }
             | E::SampleParameter { .. }
+            | E::BiasedToken { .. }
             | E::EmptyStopString => Kind::BadRequest,
             E::ShuttingDown => Kind::Busy,
             _ => Kind::Internal,
@@ -238,7 +241,13 @@ fn named_field(message: &str, body: &Value) -> Option<String> {
     }
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let words = message.split(|c| !is_part(c)).filter(|word| !word.is_empty());
-    words.map(str::to_owned).find(|word| body.get(word).is_some_and(|value| !value.is_null()))
+    // The conversion has one name for this limit, the APIs have several.
+    let names = words.flat_map(|word| match word {
+        "max_tokens" => vec![word, "max_completion_tokens", "max_output_tokens"],
+        word => vec![word],
+    });
+    let is_said = |name: &&str| body.get(name).is_some_and(|value| !value.is_null());
+    names.into_iter().find(is_said).map(str::to_owned)
 }
 
 /// An error and its causes in one line.
@@ -300,6 +309,8 @@ mod tests {
         assert_eq!(named("Invalid temperature value, the valid range"), Some("temperature".into()));
         assert_eq!(named("missing field `messages`"), Some("messages".into()));
         assert_eq!(named("Invalid top_p value"), None);
+        let limit = named_field("Invalid max_tokens value", &json!({ "max_output_tokens": 0 }));
+        assert_eq!(limit.as_deref(), Some("max_output_tokens"));
     }
 
     #[test]

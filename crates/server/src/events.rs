@@ -39,6 +39,7 @@ impl Updates {
         family: Family,
     ) -> Result<Self, ApiError> {
         let (cancel, n_prompt) = (job.cancel.clone(), job.prompt.len());
+        // The engine may not wait for a slow client. What waits in here is at most the whole answer.
         let (sender, receiver) = unbounded_channel();
         // The other end is gone once nobody wants the answer, which the engine hears by `cancel`.
         let sink = Box::new(move |update| drop(sender.send((Instant::now(), update))));

@@ -2,15 +2,19 @@
 
 use std::io::{self, IsTerminal as _};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use crate::service::{Loaded, Service};
+
+/// How often the engine is looked after.
+const ENGINE_LOOK: Duration = Duration::from_secs(1);
 
 /// Serves on `listener` until the process is asked to end (Ctrl-C, SIGTERM); asked a second time,
 /// it ends at once. `load` runs meanwhile, and until it is done requests are asked to come back.
 /// Blocks.
 ///
 /// # Errors
-/// If loading fails, the runtime does not start, or the listener fails.
+/// If loading fails, the runtime does not start, the listener fails, or the engine dies.
 pub fn serve<E: From<io::Error> + Send + 'static>(
     listener: TcpListener,
     service: &Service,
@@ -34,7 +38,11 @@ pub fn serve<E: From<io::Error> + Send + 'static>(
             // What is loaded by then is of no use to anybody.
             () = asked_to_end() => return Ok(()),
         }
-        asked_to_end().await;
+        tokio::select! {
+            () = asked_to_end() => {}
+            // Its panic has been printed; a supervisor may start another process.
+            () = engine_lost(service) => return Err(io::Error::other("the engine has died").into()),
+        }
         tokio::spawn(async {
             asked_to_end().await;
             tracing::warn!("asked a second time: ending without saying goodbye");
@@ -47,6 +55,13 @@ pub fn serve<E: From<io::Error> + Send + 'static>(
     // A model that is still loading is not waited for.
     runtime.shutdown_background();
     ended
+}
+
+/// Done when the engine no longer runs.
+async fn engine_lost(service: &Service) {
+    while service.answers() {
+        tokio::time::sleep(ENGINE_LOOK).await;
+    }
 }
 
 /// Done when the process is asked to end.

@@ -30,6 +30,8 @@ use crate::service::Running;
 
 /// Bytes that are kept.
 const MAX_BYTES: usize = 64 << 20;
+/// Bytes of a turn beside its texts and tokens, in round numbers.
+const TURN_BYTES: usize = 512;
 
 /// An answer as it was drawn.
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl Turn {
     fn n_bytes(&self) -> usize {
         let calls = self.said.calls.iter().map(|call| call.arguments.len() + 64);
         let texts = self.said.reasoning.len() + self.said.content.len();
-        4 * self.tokens.len() + texts + calls.sum::<usize>()
+        TURN_BYTES + 4 * self.tokens.len() + texts + calls.sum::<usize>()
     }
 
     /// Whether a client that sends this message back means this turn.

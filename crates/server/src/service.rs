@@ -20,7 +20,7 @@ use engine::{SampleParams, Scheduler};
 use tower_http::cors::CorsLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
-use crate::access::{self, ApiKeys};
+use crate::access::{self, ApiKeys, BodyRoom};
 use crate::connection::serve_connections;
 use crate::constraint::Forms;
 use crate::error::{ApiError, Family, Kind};
@@ -75,6 +75,7 @@ struct Shared {
     stored: Mutex<StoredResponses>,
     turns: Turns,
     measures: Measures,
+    bodies: BodyRoom,
     started: Instant,
 }
 
@@ -92,6 +93,7 @@ impl Service {
             stored: Mutex::default(),
             turns: Turns::default(),
             measures: Measures::new(),
+            bodies: BodyRoom::default(),
             started: Instant::now(),
         }))
     }
@@ -119,6 +121,15 @@ impl Service {
 
     pub(crate) fn measures(&self) -> &Measures {
         &self.0.measures
+    }
+
+    pub(crate) fn body_room(&self) -> &BodyRoom {
+        &self.0.bodies
+    }
+
+    /// Whether there is a model whose engine answers.
+    pub(crate) fn answers(&self) -> bool {
+        self.loaded().is_some_and(|loaded| loaded.scheduler.is_running())
     }
 
     pub(crate) fn uptime(&self) -> Duration {

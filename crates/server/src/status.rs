@@ -19,11 +19,12 @@ pub(crate) async fn hello() -> &'static str {
 
 /// Whether requests are answered.
 pub(crate) async fn health(State(service): State<Service>) -> Response {
-    if service.loaded().is_some() {
+    if service.answers() {
         return Json(json!({ "status": "ok" })).into_response();
     }
+    let status = if service.loaded().is_some() { "stopped" } else { "loading" };
     let retry = [(header::RETRY_AFTER, "2")];
-    (StatusCode::SERVICE_UNAVAILABLE, retry, Json(json!({ "status": "loading" }))).into_response()
+    (StatusCode::SERVICE_UNAVAILABLE, retry, Json(json!({ "status": status }))).into_response()
 }
 
 /// The model in the shapes of both families at once: clients skip what they do not know.

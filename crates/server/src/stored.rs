@@ -4,11 +4,12 @@
 //! is gone is an error that says so. The KV of a conversation is another matter: it is found by its
 //! tokens.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, Family, Kind};
+use crate::service::MAX_BODY_BYTES;
 
 /// Bytes of JSON that are kept.
 const MAX_BYTES: usize = 64 << 20;
@@ -62,9 +63,31 @@ impl StoredResponses {
         self.entries.iter().rev().find(|entry| entry.id == id)
     }
 
-    fn item(&self, id: &str) -> Option<&Value> {
-        let items = self.entries.iter().rev().flat_map(|entry| entry.items.iter().rev());
-        items.into_iter().find(|item| item["id"] == id)
+    /// All items by their ids; of those that share one, the last.
+    fn items(&self) -> HashMap<&str, &Value> {
+        let items = self.entries.iter().flat_map(|entry| &entry.items);
+        items.filter_map(|item| Some((item["id"].as_str()?, item))).collect()
+    }
+
+    /// The items that a request refers to, in their places. Together they may be as large as a body.
+    fn refer(&self, input: Vec<Value>, items: &mut Vec<Value>) -> Result<(), ApiError> {
+        let (mut known, mut n_bytes) = (None, 0);
+        for item in input {
+            let is_reference = item["type"] == "item_reference";
+            let Some(id) = item["id"].as_str().filter(|_| is_reference) else {
+                items.push(item);
+                continue;
+            };
+            let known = known.get_or_insert_with(|| self.items());
+            let item = *known.get(id).ok_or_else(|| gone("item", id))?;
+            n_bytes += item.to_string().len();
+            if n_bytes > MAX_BODY_BYTES {
+                let message = "the items that the input refers to are larger than a body may be";
+                return Err(ApiError::new(Kind::TooLarge, Family::OpenAi, message));
+            }
+            items.push(item.clone());
+        }
+        Ok(())
     }
 
     /// Replaces the references of a request by what they refer to, and returns its input items.
@@ -77,17 +100,7 @@ impl StoredResponses {
             Some(Value::String(text)) => {
                 items.push(json!({ "type": "message", "role": "user", "content": text }));
             }
-            Some(Value::Array(input)) => {
-                for item in input {
-                    let is_reference = item["type"] == "item_reference";
-                    match item["id"].as_str().filter(|_| is_reference) {
-                        Some(id) => {
-                            items.push(self.item(id).ok_or_else(|| gone("item", id))?.clone());
-                        }
-                        None => items.push(item),
-                    }
-                }
-            }
+            Some(Value::Array(input)) => self.refer(input, &mut items)?,
             // The conversion says what is wrong with anything else.
             Some(other) => {
                 body["input"] = other;
@@ -132,6 +145,21 @@ mod tests {
         assert_eq!(third["input"], json!([answer]));
         let mut unknown = json!({ "input": [{ "type": "item_reference", "id": "x" }] });
         assert_eq!(stored.resolve(&mut unknown).expect_err("never made").kind, Kind::NotFound);
+    }
+
+    #[test]
+    fn references_do_not_multiply_without_end() {
+        let mut stored = StoredResponses::default();
+        let text = "x".repeat(1 << 20);
+        let item = json!({ "type": "message", "id": "large", "role": "user", "content": text });
+        stored.store(vec![item], response("resp_1"));
+        let ask = |n: usize| {
+            let reference = json!({ "type": "item_reference", "id": "large" });
+            let mut body = json!({ "input": vec![reference; n] });
+            stored.resolve(&mut body).map(|items| items.len())
+        };
+        assert_eq!(ask(3).expect("it is small"), 3);
+        assert_eq!(ask(100).expect_err("too large").kind, Kind::TooLarge);
     }
 
     #[test]

@@ -32,6 +32,10 @@ use crate::tokenizer::{PromptTokens, Tokenizer};
 
 /// Compiled grammars that are kept: an agent sends the same tools with every turn.
 const MAX_KEPT: usize = 16;
+/// Texts among which an answer may choose.
+const MAX_CHOICES: usize = 4096;
+/// Bytes of the schemas of a grammar that is kept.
+const MAX_KEPT_BYTES: usize = 1 << 20;
 /// States of a lexer, about 1.5 kB each.
 const MAX_LEXER_STATES: usize = 50_000;
 
@@ -56,6 +60,21 @@ pub struct AnswerRules {
     pub tools: Option<ToolRules>,
     /// The form of the visible answer.
     pub format: Option<AnswerFormat>,
+}
+
+impl AnswerRules {
+    /// Bytes of what is large in them.
+    fn n_bytes(&self) -> usize {
+        let tools = self.tools.iter().flat_map(|tools| &tools.tools);
+        let schemas: usize = tools.map(|tool| tool.parameters.to_string().len()).sum();
+        schemas
+            + match &self.format {
+                None | Some(AnswerFormat::JsonObject) => 0,
+                Some(AnswerFormat::JsonSchema { schema, .. }) => schema.to_string().len(),
+                Some(AnswerFormat::Regex { pattern, .. }) => pattern.len(),
+                Some(AnswerFormat::Choice { texts, .. }) => texts.iter().map(String::len).sum(),
+            }
+    }
 }
 
 /// How tools may be called.
@@ -170,7 +189,9 @@ impl Grammars {
         let mut compiled = self.kept(rules);
         if compiled.is_none() {
             let fresh = self.compile_rules(rules)?;
-            self.keep(rules.clone(), fresh.fresh());
+            if rules.n_bytes() <= MAX_KEPT_BYTES {
+                self.keep(rules.clone(), fresh.fresh());
+            }
             compiled = Some(fresh);
         }
         Ok(compiled.map(|compiled| Guide::new(self, rules.start, compiled)))
@@ -251,6 +272,10 @@ impl Grammars {
                 let pattern = llguidance::regex_to_lark(pattern, "");
                 (format!("format: FORMAT\nFORMAT: /{pattern}/\n"), *place)
             }
+            AnswerFormat::Choice { texts, place } if texts.len() > MAX_CHOICES => {
+                let problem = format!("it has more than {MAX_CHOICES} texts");
+                return Err(Error::Rule { place: (*place).to_owned(), problem });
+            }
             AnswerFormat::Choice { texts, place } => {
                 let texts: Vec<String> = texts.iter().map(|text| tools::literal(text)).collect();
                 (format!("format: {}\n", texts.join(" | ")), *place)
@@ -292,5 +317,9 @@ fn bits_without(tree: &TokTrie, token: u32) -> TokenBits {
 
 /// What is wrong, without where in the grammar, which is ours.
 fn first_sentence(problem: &str) -> String {
+    if problem.starts_with("panic") {
+        // The crate catches its own asserts, which guard the size of its tables.
+        return "it is too large".to_owned();
+    }
     problem.lines().next().unwrap_or_default().trim_end_matches(':').to_owned()
 }

@@ -9,6 +9,14 @@ use serde_json::{Map, Value, json};
 const WHITE_SPACE: &str = r"\x20|\x0A[\x20\x09]{0,40}";
 /// References that are followed in a row.
 const MAX_REFERENCES: usize = 16;
+/// Parts of a schema that are looked at to tell what kind of value it takes: alternatives that refer to
+/// themselves have no end of them.
+const MAX_PARTS: usize = 1000;
+/// Parameters of a tool that are held to their schemas.
+const MAX_NAMED: usize = 1000;
+/// Values in all copies of a tool's schema, one for each parameter with references, that its grammar
+/// may hold.
+const MAX_COPIED: usize = 100_000;
 
 /// A schema as the text of a grammar, with our way of writing JSON. `lenient` passes over what
 /// cannot be held to.
@@ -61,6 +69,8 @@ pub(super) struct Parameters {
     pub(super) others: Option<ParameterValue>,
     /// Names that the markup cannot write.
     pub(super) unwritable: Vec<String>,
+    /// Whether some or all were left open, since there are too many.
+    pub(super) is_large: bool,
 }
 
 impl Parameters {
@@ -71,6 +81,16 @@ impl Parameters {
     pub(super) fn of(schema: &Value) -> Self {
         let root = follow(schema, schema);
         let properties = root.get("properties").and_then(Value::as_object);
+        let n_referring =
+            properties.into_iter().flat_map(Map::values).filter(|it| refers(it)).count();
+        // Behind too many references may be anything.
+        let is_large = n_referring.saturating_mul(n_values(schema)) > MAX_COPIED;
+        let value_of = |property: &Value| match property {
+            property if is_large && refers(property) => {
+                ParameterValue::of(&Value::Bool(true), schema)
+            }
+            property => ParameterValue::of(property, schema),
+        };
         let required: BTreeSet<&str> = root
             .get("required")
             .and_then(Value::as_array)
@@ -78,7 +98,11 @@ impl Parameters {
             .flatten()
             .filter_map(Value::as_str)
             .collect();
-        let mut parameters = Self::default();
+        let anything = || Some(ParameterValue::of(&Value::Bool(true), schema));
+        if properties.is_some_and(|properties| properties.len() > MAX_NAMED) {
+            return Self { is_large: true, others: anything(), ..Self::default() };
+        }
+        let mut parameters = Self { is_large, ..Self::default() };
         for (name, property) in properties.into_iter().flatten() {
             if !is_writable(name) {
                 parameters.unwritable.push(name.clone());
@@ -87,13 +111,12 @@ impl Parameters {
             parameters.named.push(Parameter {
                 name: name.clone(),
                 required: required.contains(name.as_str()),
-                value: ParameterValue::of(property, schema),
+                value: value_of(property),
             });
         }
         let says_more = ["anyOf", "oneOf", "allOf", "patternProperties", "if"]
             .iter()
             .any(|key| root.get(key).is_some());
-        let anything = || Some(ParameterValue::of(&Value::Bool(true), schema));
         parameters.others = match root.get("additionalProperties") {
             Some(Value::Bool(false)) => None,
             Some(Value::Object(other)) if !other.is_empty() => {
@@ -115,7 +138,7 @@ fn is_writable(name: &str) -> bool {
 impl ParameterValue {
     /// Reads the schema of one parameter; `root` is what its references refer to.
     fn of(schema: &Value, root: &Value) -> Self {
-        let (text, other) = kinds(schema, root, MAX_REFERENCES);
+        let (text, other) = kinds(schema, root, MAX_REFERENCES, &mut MAX_PARTS.clone());
         let json = other.then(|| closed(schema, root));
         match text {
             None if json.is_none() => Self { text: None, json: Some(closed(schema, root)) },
@@ -139,10 +162,18 @@ fn follow<'a>(schema: &'a Value, root: &'a Value) -> &'a Value {
 }
 
 /// Which strings a schema takes, and whether it takes anything else.
-fn kinds(schema: &Value, root: &Value, depth: usize) -> (Option<Text>, bool) {
+fn kinds(
+    schema: &Value,
+    root: &Value,
+    depth: usize,
+    n_parts_left: &mut usize,
+) -> (Option<Text>, bool) {
     let anything = (Some(Text::Free), true);
     let schema = follow(schema, root);
-    let Some(depth) = depth.checked_sub(1) else { return anything };
+    let (Some(depth), Some(left)) = (depth.checked_sub(1), n_parts_left.checked_sub(1)) else {
+        return anything;
+    };
+    *n_parts_left = left;
     let Value::Object(map) = schema else { return anything };
     if let Some(value) = map.get("const") {
         return of_values(std::slice::from_ref(value));
@@ -154,7 +185,7 @@ fn kinds(schema: &Value, root: &Value, depth: usize) -> (Option<Text>, bool) {
         if let Some(Value::Array(branches)) = map.get(key) {
             let (mut text, mut other) = (None, false);
             for branch in branches {
-                let (more, also) = kinds(branch, root, depth);
+                let (more, also) = kinds(branch, root, depth, n_parts_left);
                 text = union(text, more);
                 other |= also;
             }
@@ -164,7 +195,7 @@ fn kinds(schema: &Value, root: &Value, depth: usize) -> (Option<Text>, bool) {
     if let Some(Value::Array(parts)) = map.get("allOf")
         && let [only] = parts.as_slice()
     {
-        return kinds(only, root, depth);
+        return kinds(only, root, depth, n_parts_left);
     }
     match map.get("type") {
         Some(Value::String(kind)) if kind == "string" => (Some(Text::Free), false),
@@ -211,6 +242,15 @@ fn closed(schema: &Value, root: &Value) -> Value {
         map.insert("$defs".to_owned(), json!({ "arguments": whole }));
     }
     closed
+}
+
+/// How many values a document is made of.
+fn n_values(document: &Value) -> usize {
+    1 + match document {
+        Value::Object(map) => map.values().map(n_values).sum(),
+        Value::Array(items) => items.iter().map(n_values).sum(),
+        _ => 0,
+    }
 }
 
 fn refers(schema: &Value) -> bool {
@@ -289,6 +329,30 @@ mod tests {
         assert!(open(json!({ "type": "object" })));
         assert!(open(json!({ "type": "object", "properties": one, "additionalProperties": true })));
         assert!(open(json!({ "type": "object", "properties": one, "anyOf": [] })));
+    }
+
+    #[test]
+    fn alternatives_that_refer_to_themselves_end() {
+        let itself = json!({ "$ref": "#/$defs/a" });
+        let a = json!({ "anyOf": vec![itself.clone(); 9] });
+        let schema = json!({ "properties": { "x": itself }, "$defs": { "a": a } });
+        assert_eq!(Parameters::of(&schema).named[0].value.text, Some(Text::Free));
+    }
+
+    #[test]
+    fn a_schema_is_not_copied_without_end() {
+        let schema = |n: usize| {
+            let property = json!({ "type": "array", "items": { "$ref": "#/$defs/a" } });
+            let properties: Map<String, Value> =
+                (0..n).map(|i| (format!("x{i}"), property.clone())).collect();
+            json!({ "properties": properties, "$defs": { "a": { "type": "integer" } } })
+        };
+        assert!(!Parameters::of(&schema(50)).is_large);
+        let large = Parameters::of(&schema(500));
+        assert!(large.is_large);
+        assert_eq!(large.named[0].value.json, Some(json!(true)));
+        let larger = Parameters::of(&schema(5000));
+        assert!(larger.is_large && larger.named.is_empty() && larger.others.is_some());
     }
 
     #[test]

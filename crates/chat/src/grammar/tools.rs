@@ -83,6 +83,7 @@ impl ToolWriter<'_> {
 
     fn write(mut self) -> Result<String> {
         let mut parameters = Parameters::of(&self.tool.parameters);
+        self.check(&parameters)?;
         // Required ones first: then one range of bits says whether all are there.
         parameters.named.sort_by_key(|parameter| !parameter.required);
         let n_required = parameters.named.iter().filter(|p| p.required).count();
@@ -121,6 +122,17 @@ impl ToolWriter<'_> {
             }
         }
         Ok(self.rules + &self.definitions)
+    }
+
+    /// Refuses what a strict tool asks for in vain. Others go without.
+    fn check(&self, parameters: &Parameters) -> Result<()> {
+        let problem = match parameters.unwritable.first() {
+            Some(name) => format!("a call cannot write a parameter of the name {name:?}"),
+            None if parameters.is_large => "it has too many parameters or references".to_owned(),
+            None => return Ok(()),
+        };
+        let place = self.tool.place.clone();
+        if self.tool.strict { Err(Error::Rule { place, problem }) } else { Ok(()) }
     }
 
     fn parameter(&mut self, open: &str, value: &str, next: &str, condition: &str) {

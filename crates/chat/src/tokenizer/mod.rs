@@ -27,6 +27,9 @@ pub use vocabulary::Vocabulary;
 use crate::error::{Error, Result};
 use pieces::Pieces;
 
+/// Pieces of text that are tokenized side by side: some hundreds of megabytes, however long the text.
+const PIECES_AT_ONCE: usize = 32;
+
 /// The DeepSeek V4 tokenizer.
 ///
 /// Token ids are `0..vocab_size()`. *Added tokens* (BOS, `<｜User｜>`, `<think>`, …) are whole
@@ -125,14 +128,20 @@ impl Tokenizer {
     }
 
     pub(crate) fn extend_plain(&self, ids: &mut Vec<u32>, text: &str) {
-        let pieces: Vec<&str> = Pieces::of(text).collect();
-        // The library spreads a batch over the machine's cores.
-        let encodings = self
-            .bpe
-            .encode_batch_fast(pieces, false)
-            .expect("a vocabulary with all 256 bytes spells every text");
-        for encoding in encodings {
-            ids.extend_from_slice(encoding.get_ids());
+        let mut pieces = Pieces::of(text);
+        loop {
+            // The library spreads a batch over the machine's cores, and holds all of it at once.
+            let batch: Vec<&str> = pieces.by_ref().take(PIECES_AT_ONCE).collect();
+            if batch.is_empty() {
+                return;
+            }
+            let encodings = self
+                .bpe
+                .encode_batch_fast(batch, false)
+                .expect("a vocabulary with all 256 bytes spells every text");
+            for encoding in encodings {
+                ids.extend_from_slice(encoding.get_ids());
+            }
         }
     }
 

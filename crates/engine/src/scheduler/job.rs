@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cancel::CancelToken;
 use crate::error::{Error, Result};
+use crate::penalties::Penalties;
 use crate::sampler::SampleParams;
 use crate::turn::{Statistics, StopReason};
 
@@ -14,6 +15,8 @@ pub struct Job {
     pub prompt: Vec<u32>,
     /// How tokens are drawn.
     pub sampling: SampleParams,
+    /// What is done to the logits before.
+    pub penalties: Penalties,
     /// Most tokens to generate; with 0 the prompt is only run.
     pub max_tokens: usize,
     /// Whether log probabilities are told, and of how many alternatives.
@@ -107,7 +110,7 @@ pub struct SampledToken {
     /// Its id.
     pub id: u32,
     /// The natural logarithm of its probability, if the job asked for it. Like those of `top`, it
-    /// is the model's own: before temperature, filters and constraints.
+    /// is the model's own: before penalties, temperature, filters and constraints.
     pub logprob: Option<f32>,
     /// The most probable tokens and their log probabilities, best first.
     pub top: Vec<(u32, f32)>,

@@ -201,6 +201,13 @@ impl Scheduler {
         submitted.map_err(|_| Busy::Closing)
     }
 
+    /// Whether jobs are taken: the thread runs and was not told to end.
+    pub fn is_running(&self) -> bool {
+        let thread = self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.shared.closing.load(Ordering::Acquire)
+            && thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     /// How things stand; at most one step old.
     pub fn snapshot(&self) -> Snapshot {
         self.shared.snapshot().clone()

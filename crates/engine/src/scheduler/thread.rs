@@ -185,6 +185,10 @@ impl EngineThread {
             self.save();
             self.publish();
         }
+        // Some may have asked before they could know.
+        while let Ok(command) = self.commands.try_recv() {
+            self.take(command);
+        }
         for (_, mut sink) in std::mem::take(&mut self.waiting) {
             self.done();
             sink(Update::Failed(Arc::new(Error::ShuttingDown)));
@@ -323,6 +327,7 @@ impl EngineThread {
             return Err(model::Error::Token { token, vocab_size }.into());
         }
         job.sampling.check()?;
+        job.penalties.check(vocab_size)?;
         self.save_before_loss(slot, &job.prompt);
         let donor = self.donor(&job.prompt).filter(|_| !job.prompt_logprobs);
         let index = slot;

@@ -10,7 +10,7 @@ use std::sync::mpsc::Receiver;
 
 use engine::{
     BackendChoice, CancelToken, DiskKv, GenerateOptions, Inference, Job, KvRounding, LoadOptions,
-    ModelFile, SampleParams, Scheduler, SchedulerOptions, Session, Update, generate,
+    ModelFile, Penalties, SampleParams, Scheduler, SchedulerOptions, Session, Update, generate,
 };
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -52,6 +52,7 @@ fn submit(scheduler: &Scheduler, prompt: &[u32], max_tokens: usize) -> Receiver<
         max_tokens,
         top_logprobs: None,
         prompt_logprobs: false,
+        penalties: Penalties::default(),
         constraint: None,
         cancel: CancelToken::new(),
     };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use engine::{
     BackendChoice, CancelToken, DiskKv, Inference, Job, KvRounding, LoadOptions, ModelFile,
-    SampleParams, Scheduler, SchedulerOptions, Update,
+    Penalties, SampleParams, Scheduler, SchedulerOptions, Update,
 };
 use kv_store::{FrontierKind, NewFrontier, Save};
 
@@ -38,6 +38,7 @@ fn job(n_prompt: usize, max_tokens: usize) -> Job {
         max_tokens,
         top_logprobs: None,
         prompt_logprobs: false,
+        penalties: Penalties::default(),
         constraint: None,
         cancel: CancelToken::new(),
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use engine::{
     BackendChoice, Busy, CancelToken, Constraint, Error, GenerateOptions, Inference, Job,
-    LoadOptions, LogitsWanted, ModelFile, SampleParams, Scheduler, SchedulerOptions, Session,
-    SlotState, StopReason, TokenMask, Turn, Update, evaluate, generate,
+    LoadOptions, LogitsWanted, ModelFile, Penalties, SampleParams, Scheduler, SchedulerOptions,
+    Session, SlotState, StopReason, TokenMask, Turn, Update, evaluate, generate,
 };
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -45,6 +45,7 @@ fn job(prompt: &[u8], max_tokens: usize, seed: u64) -> Job {
         max_tokens,
         top_logprobs: None,
         prompt_logprobs: false,
+        penalties: Penalties::default(),
         constraint: None,
         cancel: CancelToken::new(),
     }

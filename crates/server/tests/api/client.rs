@@ -7,12 +7,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chat::Dialect;
-use engine::{SampleParams, Scheduler, SchedulerOptions, Snapshot};
+use engine::{Inference, SampleParams, Scheduler, SchedulerOptions, Snapshot};
 use serde_json::Value;
 use server::{ApiKeys, Loaded, Service, ServiceOptions};
 use tokio::sync::oneshot;
 
-use crate::scripted::{Script, Scripted, tiny};
+use crate::scripted::{Script, scripted, tiny};
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -47,13 +47,16 @@ impl Setup {
     }
 
     pub(crate) fn loaded(&self) -> Loaded {
+        self.loaded_with(Box::new(scripted(Arc::clone(&self.scripts))))
+    }
+
+    pub(crate) fn loaded_with(&self, model: Box<dyn Inference>) -> Loaded {
         let tokenizer = Arc::clone(&tiny().tokenizer);
         let slots = SchedulerOptions {
             n_slots: self.n_slots,
             context: self.context,
             max_queued: self.max_queued,
         };
-        let model = Box::new(Scripted::new(Arc::clone(&self.scripts)));
         let scheduler = Scheduler::start(model, tokenizer.eos(), slots).expect("it starts");
         Loaded {
             model_name: "scripted".to_owned(),
@@ -120,6 +123,10 @@ impl Server {
         self.scheduler.as_ref().expect("the server has a model").snapshot()
     }
 
+    pub(crate) fn shut_down_engine(&self) {
+        self.scheduler.as_ref().expect("the server has a model").shutdown();
+    }
+
     /// Waits until the scheduler looks as wanted.
     pub(crate) fn wait_for(&self, what: &str, wanted: impl Fn(&Snapshot) -> bool) {
         let deadline = Instant::now() + PATIENCE;
@@ -130,21 +137,12 @@ impl Server {
     }
 
     pub(crate) fn open(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("the server listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        stream
+        open(self.address)
     }
 
     /// Sends a request and leaves the reply to be read.
     pub(crate) fn send(&self, method: &str, path: &str, headers: &str, body: &str) -> TcpStream {
-        let mut stream = self.open();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\
-             content-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).expect("the server reads");
-        stream
+        send(self.address, method, path, headers, body)
     }
 
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Reply {
@@ -168,6 +166,30 @@ impl Drop for Server {
             let _ = thread.join();
         }
     }
+}
+
+fn open(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    stream
+}
+
+/// Sends a request and leaves the reply to be read.
+pub(crate) fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> TcpStream {
+    let mut stream = open(address);
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).expect("the server reads");
+    stream
 }
 
 /// A whole reply.

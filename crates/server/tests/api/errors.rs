@@ -24,14 +24,51 @@ fn message(path: &str, reply: &Reply) -> String {
     error["message"].as_str().expect("a message").to_owned()
 }
 
-/// Bodies that are not of their path's API, the field to be named, and words of the message.
-fn wrong_bodies() -> Vec<(&'static str, String, &'static str, &'static str)> {
-    let good = json!([{ "role": "user", "content": "hello" }]);
-    let chat = |more: Value| {
-        let mut body = json!({ "messages": good });
-        body.as_object_mut().expect("an object").extend(more.as_object().expect("fields").clone());
-        body.to_string()
-    };
+/// A body that would be answered, and more fields.
+fn chat(more: impl Into<Value>) -> String {
+    let mut body = json!({ "messages": [{ "role": "user", "content": "hello" }] });
+    let Value::Object(more) = more.into() else { panic!("fields") };
+    body.as_object_mut().expect("an object").extend(more);
+    body.to_string()
+}
+
+/// A path, a body that is not of its API, the field to be named, and words of the message.
+type Wrong = (&'static str, String, &'static str, &'static str);
+
+/// Wishes that the sampler does not fulfil.
+fn wrong_sampling() -> Vec<Wrong> {
+    vec![
+        (PATHS[0], chat(json!({ "logit_bias": [1] })), "logit_bias", "an object of token ids"),
+        (PATHS[0], chat(json!({ "logit_bias": { "a": 1 } })), "logit_bias", "the key \"a\""),
+        (PATHS[0], chat(json!({ "logit_bias": { "-1": 1 } })), "logit_bias", "the key \"-1\""),
+        (PATHS[0], chat(json!({ "logit_bias": { "1": "x" } })), "logit_bias", "of 1 is \"x\""),
+        (PATHS[0], chat(json!({ "logit_bias": { "1": 101 } })), "logit_bias", "from -100 to 100"),
+        (PATHS[0], chat(json!({ "logit_bias": { "9999999": 1 } })), "logit_bias", "9999999"),
+        (PATHS[0], chat(json!({ "presence_penalty": 3 })), "presence_penalty", "[-2, 2]"),
+        (PATHS[0], chat(json!({ "repetition_penalty": 0 })), "repetition_penalty", "from 0.01"),
+        (PATHS[1], chat(json!({ "max_tokens": 9, "frequency_penalty": 3 })), "", "from -2 to 2"),
+        (
+            PATHS[2],
+            json!({ "input": "x", "presence_penalty": "x" }).to_string(),
+            "presence_penalty",
+            "expected a number",
+        ),
+        (
+            PATHS[3],
+            json!({ "prompt": "x", "frequency_penalty": 3 }).to_string(),
+            "frequency_penalty",
+            "from -2 to 2",
+        ),
+        (
+            PATHS[3],
+            json!({ "prompt": "x", "stop": vec!["a"; 17] }).to_string(),
+            "stop",
+            "more than 16",
+        ),
+    ]
+}
+
+fn wrong_bodies() -> Vec<Wrong> {
     vec![
         (PATHS[0], "{".into(), "", "not JSON"),
         (PATHS[0], "[]".into(), "", "not a JSON object"),
@@ -50,19 +87,18 @@ fn wrong_bodies() -> Vec<(&'static str, String, &'static str, &'static str)> {
         (PATHS[0], chat(json!({ "n": 2 })), "n", "one answer"),
         (PATHS[0], chat(json!({ "min_p": 2 })), "min_p", "from 0 to 1"),
         (PATHS[0], chat(json!({ "top_k": "x" })), "top_k", "an integer"),
-        (PATHS[0], chat(json!({ "logit_bias": { "1": 2 } })), "logit_bias", "not applied"),
-        (
-            PATHS[0],
-            chat(json!({ "presence_penalty": 1, "thinking": { "type": "disabled" } })),
-            "presence_penalty",
-            "not applied",
-        ),
         (PATHS[0], chat(json!({ "tools": [{ "type": "function" }] })), "tools[0]", "function"),
         (PATHS[1], chat(json!({ "messages": 3 })), "", "messages"),
         (PATHS[1], chat(json!({ "system": 3 })), "", "system"),
         (PATHS[1], chat(json!({ "max_tokens": 0 })), "", "max_tokens"),
         (PATHS[2], "{}".into(), "", "input"),
         (PATHS[2], json!({ "input": 5 }).to_string(), "input", "a string or a list"),
+        (
+            PATHS[2],
+            json!({ "input": "x", "max_output_tokens": 0 }).to_string(),
+            "max_output_tokens",
+            "range",
+        ),
         (PATHS[2], json!({ "input": "x", "background": true }).to_string(), "background", ""),
         (PATHS[2], json!({ "input": "x", "conversation": "c" }).to_string(), "conversation", ""),
         (PATHS[3], "{}".into(), "prompt", "missing field"),
@@ -90,7 +126,7 @@ fn wrong_bodies() -> Vec<(&'static str, String, &'static str, &'static str)> {
 #[test]
 fn bodies_that_are_not_of_the_api() {
     let server = server();
-    for (path, body, param, words) in wrong_bodies() {
+    for (path, body, param, words) in wrong_bodies().into_iter().chain(wrong_sampling()) {
         for stream in [false, true] {
             // What is wrong is known before a stream begins.
             let body =
@@ -152,6 +188,20 @@ fn null_is_absent_and_unknown_fields_are_skipped() {
             body[key] = Value::Null;
         }
         body["frobnicate"] = json!({ "deep": [1, 2, { "x": null }] });
+        let reply = server.post(path, &body);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+    }
+}
+
+/// A limit that no context has is no mistake: the context ends the answer.
+#[test]
+fn a_limit_beyond_the_context_is_none() {
+    let server = server();
+    for path in PATHS {
+        let body = json!({
+            "messages": [{ "role": "user", "content": "hello" }], "input": "hello", "prompt": "hello",
+            "max_tokens": 9_000_000, "max_output_tokens": 9_000_000,
+        });
         let reply = server.post(path, &body);
         assert_eq!(reply.status, 200, "{path}: {}", reply.body);
     }

@@ -1,15 +1,16 @@
 //! What happens over time: loading, waiting, signs of life, leaving, ending.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use engine::SlotState;
 use serde_json::{Value, json};
-use server::{ServiceOptions, Trace};
+use server::{Service, ServiceOptions, Trace};
 
-use crate::client::{Reply, Server, Setup};
-use crate::scripted::{Script, says};
+use crate::client::{Reply, Server, Setup, send};
+use crate::scripted::{Script, says, tiny};
+use crate::scripted_model::{Next, ScriptedModel};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -127,6 +128,40 @@ fn a_client_that_has_said_everything_is_answered() {
     assert!(reply.body.ends_with("data: [DONE]\n\n"), "{}", reply.body);
 }
 
+/// What runs is ended, what comes is sent away, and a supervisor sees it.
+#[test]
+fn an_engine_that_has_ended_is_seen() {
+    let server = Setup::of([says("hello", "x")]).start();
+    assert_eq!(server.get("/health").status, 200);
+    server.shut_down_engine();
+    let health = server.get("/health");
+    assert_eq!((health.status, &health.json()["status"]), (503, &"stopped".into()));
+    assert_eq!(server.post(CHAT, &ask("hello", false)).status, 503);
+}
+
+/// A bug in a model costs the answer and ends the process, rather than leave one that answers nothing.
+#[test]
+fn a_server_whose_engine_dies_ends() {
+    let setup = Setup::default();
+    let bug = |_: &[u32]| -> Next { panic!("a bug, for this test") };
+    let model = ScriptedModel::new(tiny().geometry.clone(), bug);
+    let loaded = setup.loaded_with(Box::new(model));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("a bound address");
+    let service = Service::new(setup.options);
+    let load = move || Ok::<_, io::Error>(loaded);
+    let serving = std::thread::spawn(move || server::serve(listener, &service, load));
+    let reply = loop {
+        let reply = Reply::read(send(address, "POST", CHAT, "", &ask("hello", false).to_string()));
+        if reply.status != 503 {
+            break reply;
+        }
+    };
+    assert_eq!(reply.status, 500, "{}", reply.body);
+    let ended = serving.join().expect("it does not panic itself");
+    assert_eq!(ended.expect_err("it says so").to_string(), "the engine has died");
+}
+
 /// Each API's stream says something while its client waits: in the queue, in prefill, in decode.
 #[test]
 fn streams_give_signs_of_life() {
@@ -146,6 +181,8 @@ fn streams_give_signs_of_life() {
         ("/v1/completions", json!({ "prompt": "hello", "stream": true }), "\"text\":\"\""),
     ];
     for (path, body, sign) in cases {
+        // The client before was told that its answer ends before the snapshot was.
+        server.wait_for("an empty server", is_idle);
         let holder = server.send("POST", CHAT, "", &ask("hold", true).to_string());
         server.wait_for("an answer", is_decoding);
         let asked = Instant::now();

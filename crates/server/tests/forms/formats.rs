@@ -142,3 +142,31 @@ fn forms_that_cannot_be_had_are_refused() {
         json!({ "messages": messages(), "max_tokens": 9, "output_format": { "type": "xml" } });
     assert!(refused("/v1/messages", &body).contains("output_format"));
 }
+
+/// A bias of 100 outweighs the model, in every API and whether it thinks or not.
+#[test]
+fn biases_say_what_is_said() {
+    let tokenizer = crate::service::tokenizer();
+    let token = tokenizer.encode_plain(" star").first().copied().expect("a token");
+    let word = String::from_utf8(tokenizer.decode(&[token]).expect("its own")).expect("text");
+    let fields = json!({ "logit_bias": { (token.to_string()): 100 }, "temperature": 0, "max_tokens": 3,
+        "max_output_tokens": 3, "messages": messages(), "input": "A star?", "prompt": "A star" });
+    for (path, place) in [
+        ("/v1/chat/completions", "/choices/0/message/content"),
+        ("/v1/messages", "/content/0/text"),
+        ("/v1/responses", "/output/0/content/0/text"),
+        ("/v1/completions", "/choices/0/text"),
+    ] {
+        let mut body = fields.clone();
+        match path {
+            "/v1/responses" => body["reasoning"] = json!({ "effort": "none" }),
+            _ => body["thinking"] = json!({ "type": "disabled" }),
+        }
+        let reply = ask(path, &body);
+        assert_eq!(reply.pointer(place).and_then(Value::as_str), Some(&*word.repeat(3)), "{reply}");
+    }
+    let mut body = fields.clone();
+    body["presence_penalty"] = 2.into();
+    let reply = ask("/v1/chat/completions", &body);
+    assert_eq!(reply["choices"][0]["message"]["reasoning_content"], word.repeat(3), "{reply}");
+}

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use chat::Dialect;
+use chat::{Dialect, Tokenizer};
 use engine::{LoadOptions, ModelFile, SampleParams, Scheduler, SchedulerOptions};
 use serde_json::Value;
 use server::{ApiKeys, Loaded, Service, ServiceOptions};
@@ -13,13 +13,22 @@ use server::{ApiKeys, Loaded, Service, ServiceOptions};
 /// Tokens of a conversation.
 const CONTEXT: usize = 4096;
 
+fn file() -> ModelFile {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/models/tiny.gguf");
+    ModelFile::open(path).expect("the built-in model")
+}
+
+/// The vocabulary of the server's model.
+pub(crate) fn tokenizer() -> Tokenizer {
+    file().tokenizer().expect("it has a vocabulary")
+}
+
 /// The address of the one server of this process.
 fn address() -> SocketAddr {
     static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
     *ADDRESS.get_or_init(|| {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/models/tiny.gguf");
-        let file = ModelFile::open(path).expect("the built-in model");
-        let tokenizer = file.tokenizer().expect("it has a vocabulary");
+        let file = file();
+        let tokenizer = tokenizer();
         let model = file.load(&LoadOptions::default(), &mut |_| {}).expect("it loads");
         let slots = SchedulerOptions { n_slots: 2, context: CONTEXT, max_queued: 16 };
         let scheduler = Scheduler::start(model, tokenizer.eos(), slots).expect("memory suffices");
