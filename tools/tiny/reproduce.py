@@ -19,7 +19,8 @@ PHASES = [
     (6900, 2048, 32, ["--prompt-weight", "0.1"]),
     (3900, 2048, 32, ["--prompt-weight", "0.03"]),
     (2150, 8192, 8, ["--prompt-weight", "0.03", "--sparse"]),
-    (2050, 8192, 8, ["--prompt-weight", "0.02", "--sparse", "--lr", "1.0", "0.03"]),
+    (2050, 8192, 8, ["--prompt-weight", "0.02", "--sparse", "--lr", "1.0", "0.5"]),
+    (3000, 16384, 2, ["--prompt-weight", "0.02", "--sparse", "--lr", "0.5", "0.02", "--quantise-from", "0.3"]),
 ]
 
 
@@ -60,7 +61,7 @@ def main():
                 "--seq",
                 seq,
                 "--batch",
-                rows // args.gpus,
+                max(1, rows // args.gpus),
                 "--round-kv",
                 "--workers",
                 6,
@@ -68,8 +69,9 @@ def main():
             )
             marks.write_text(json.dumps(i + 1))
     call(python, "evaluate.py", "--checkpoint", state / "packed", *common, "--out", out / "f16.json")
+    call(python, "evaluate.py", "--checkpoint", state / "packed", *common, "--quantise", "--out", out / "q2.json")
     call(python, "export.py", "--checkpoint", state / "packed", "--tokenizer", tokenizer, "--out", out / "hf")
-    call(python, "report.py", "--log", state / "log.jsonl", "--scores", out / "f16.json", "--out", out)
+    call(python, "report.py", "--log", state / "log.jsonl", "--scores", out / "f16.json", out / "q2.json", "--out", out)
 
 
 if __name__ == "__main__":

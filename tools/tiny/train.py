@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import sys
 import time
 
@@ -25,6 +26,7 @@ from quantise import Quantised
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "data"))
 WARM_UP_STEPS = 60
+SAVE_MINUTES = 2.0  # between packed checkpoints, for a machine that goes away
 
 
 def arguments():
@@ -44,7 +46,12 @@ def arguments():
     ap.add_argument("--long-share", type=float, default=0.3)
     ap.add_argument("--round-kv", action="store_true", help="simulate the FP8 and FP4 roundings")
     ap.add_argument("--sparse", action="store_true", help="let the indexer drop rows")
-    ap.add_argument("--quantise", action="store_true", help="compute with the weights as the shipped file rounds them")
+    ap.add_argument(
+        "--quantise-from",
+        type=float,
+        default=1.0,
+        help="from this share of the run on, compute with the weights as the shipped file rounds them",
+    )
     ap.add_argument("--workers", type=int, default=2)
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--no-compile", action="store_true")
@@ -98,7 +105,7 @@ class Trainer:
         tokens, start = tokens.long(), start.long()
         weights = torch.tensor([0.0, self.args.prompt_weight, 1.0], device=self.device)[kind.long()]
         self.flat.zero_()
-        with Quantised(self.model) if self.args.quantise else contextlib.nullcontext():
+        with Quantised(self.model) if progress >= self.args.quantise_from else contextlib.nullcontext():
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.cuda):
                 loss, index_loss, losses, loads = self.model.loss(
                     tokens[:, :-1], start, tokens[:, 1:], weights, self.mode
@@ -163,7 +170,7 @@ class Trainer:
             args.workers,
         )
         self.began, first = time.time(), self.step
-        started, progress = (self.tokens, time.time()), 0.0
+        started, progress, saved = (self.tokens, time.time()), 0.0, time.time()
         while progress < 1.0 and self.step - first < args.steps:
             progress = max((time.time() - self.began) / 60 / args.minutes, (self.step - first + 1) / args.steps)
             out = self.train_step(next(batches), progress)
@@ -172,6 +179,9 @@ class Trainer:
                 self.report(out, started)
                 if self.step - first <= 20:  # do not count compilation
                     started = (self.tokens, time.time())
+            if self.rank == 0 and time.time() - saved > SAVE_MINUTES * 60:
+                self.save_packed()
+                saved = time.time()
         for worker in workers:
             worker.terminate()
         if self.rank == 0:
@@ -192,9 +202,14 @@ class Trainer:
             },
             folder / "full.pt",
         )
-        n_bytes = checkpoint.save(
-            folder / "packed", self.model, {"step": self.step, "tokens": self.tokens, "geometry": self.args.geometry}
-        )
+        self.save_packed()
+
+    def save_packed(self):
+        folder = pathlib.Path(self.args.state)
+        meta = {"step": self.step, "tokens": self.tokens, "geometry": self.args.geometry}
+        n_bytes = checkpoint.save(folder / "packing", self.model, meta)
+        shutil.rmtree(folder / "packed", ignore_errors=True)
+        (folder / "packing").rename(folder / "packed")
         print(f"saved step {self.step}: {n_bytes / 1e6:.1f} MB packed", flush=True)
 
 

@@ -3,6 +3,7 @@
 Everything is drawn from `rng`, so a seed names a sample; scored tests use seeds that training never draws.
 """
 
+import agents
 import facts
 import tools
 import words as W
@@ -101,7 +102,7 @@ def short(rng, s, n_tokens, task=None, held_out=False):
     """Turns of short questions until the budget is used; with `task` exactly one turn of it."""
     c = start(rng, s)
     turns = 1 if task else max(1, rng.randint(1, max(n_tokens // 70, 1)))
-    mix = ["facts"] * 8 + ["unknown"] + ["copy"] * 3 + ["arithmetic"] * 4 + ["reverse", "sort", "sort", "count"]
+    mix = ["facts"] * 8 + ["unknown"] + ["copy"] * 3 + ["arithmetic"] * 6 + ["reverse"] + ["sort"] * 3 + ["count"]
     for i in range(turns):
         ask, answer, reasoning = question(rng, s, task or rng.choice(mix), held_out)
         c.user(ask).assistant(answer, reasoning, last=i == turns - 1)
@@ -154,9 +155,12 @@ def recall(rng, s, n_tokens):
 
 
 def sample(rng, s, n_tokens, task=None):
-    """One conversation. task: facts, unknown, copy, reverse, sort, arithmetic, count, tools, recall, or None for the mix."""
+    """One conversation. task: facts, unknown, copy, reverse, sort, arithmetic, count, tools, agents, recall, or None for
+    the mix."""
     if task == "tools":
         return tools.conversation(rng, s, int(n_tokens * 2.6))
+    if task == "agents":
+        return agents.conversation(rng, s, int(n_tokens * 2.7))
     if task == "recall":
         return recall(rng, s, n_tokens)
     if task is not None:
@@ -166,4 +170,6 @@ def sample(rng, s, n_tokens, task=None):
         return short(rng, s, n_tokens) if r < 0.75 else recall(rng, s, n_tokens)
     if r < 0.15:
         return short(rng, s, min(n_tokens, 1024))
-    return tools.conversation(rng, s, int(n_tokens * 2.6)) if r < 0.65 else recall(rng, s, n_tokens)
+    if r < 0.4:
+        return tools.conversation(rng, s, int(n_tokens * 2.6))
+    return agents.conversation(rng, s, int(n_tokens * 2.7)) if r < 0.78 else recall(rng, s, n_tokens)
