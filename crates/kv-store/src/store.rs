@@ -246,6 +246,12 @@ impl Store {
         self.inner.block_tokens
     }
 
+    /// Whether the directory cannot be written to, so that every save is refused.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.inner.directory.is_read_only()
+    }
+
     /// Counts, for metrics.
     #[must_use]
     pub fn stats(&self) -> Stats {
