@@ -238,7 +238,7 @@ fn a_later_start_runs_only_what_is_new() {
     let folder = with_text();
     let kept = ["--nothink", "--kv-dir", "kv"];
     let first = ["/read text.txt", "/stats", "/save long"];
-    let (whole, _) = talk(&folder, &["--nothink"], &[&first[..], &["What is 5+8?"]].concat());
+    let (whole, _) = talk(&folder, &["--nothink"], &[first[0], "What is 5+8?"]);
     let (stdout, _) = talk(&folder, &kept, &first);
     let [turn] = figures(&stdout)[..] else { panic!("one turn: {stdout}") };
     assert!(stdout.contains(" of KV on disk"), "{stdout}");

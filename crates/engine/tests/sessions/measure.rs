@@ -1,4 +1,5 @@
-//! Measurements of keeping conversations on disk, with KV of the published model's shape. They take
+//! Measurements of copying conversations and of keeping them on disk, with KV of the published model's
+//! shape. They take
 //! disk, time and a quiet machine, so they are skipped unless `IRONSTAR_MEASURE_DIR` names a directory:
 //! `cargo test -p ironstar-engine --test sessions measure -- --nocapture`.
 //!
@@ -10,8 +11,8 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use engine::{
-    BackendChoice, CancelToken, DiskKv, Inference, Job, KvRounding, LoadOptions, ModelFile,
-    SampleParams, Scheduler, SchedulerOptions, Update,
+    BackendChoice, CancelToken, DiskKv, Inference, Job, KvRounding, LoadOptions, MemoryPlan,
+    ModelFile, SampleParams, Scheduler, SchedulerOptions, Update,
 };
 use kv_store::{FrontierKind, NewFrontier, Save};
 
@@ -138,45 +139,126 @@ fn a_long_prefix_comes_back_as_fast_as_the_disk() {
     std::fs::write(dir.join("measured"), "").expect("a mark can be left");
 }
 
-/// Gaps between tokens in order of length, in seconds.
+/// A model with KV of the published shape whose steps take some ten milliseconds.
+fn slower_model() -> ModelFile {
+    let mut model = SmallModel::flash_shaped();
+    for (key, size) in [
+        ("embedding_length", 512),
+        ("attention.head_count", 8),
+        ("attention.q_lora_rank", 256),
+        ("attention.output_lora_rank", 64),
+    ] {
+        model.set(&format!("deepseek4.{key}"), gguf::Value::U32(size));
+    }
+    ModelFile::from(model.write())
+}
+
+/// Tokens of an answer in [`gaps`].
+const N_ANSWERED: usize = 150;
+
+/// Seconds between the tokens of an answer.
 fn gaps(file: &ModelFile, disk: Option<DiskKv>) -> Vec<f64> {
     let options = SchedulerOptions { n_slots: 2, context: 8192, max_queued: 2 };
     let scheduler = Scheduler::start_with_disk(load(file), None, options, disk).expect("memory");
     let (sender, updates) = mpsc::channel();
     let sink = Box::new(move |update| drop(sender.send((Instant::now(), update))));
     // 17 blocks and a frontier are to be saved, while this one answers.
-    scheduler.submit(job(2200, 200), sink).expect("room");
+    scheduler.submit(job(2200, N_ANSWERED), sink).expect("room");
     let is_token = |update: &Update| matches!(update, Update::Token(_));
     let times: Vec<Instant> =
         updates.iter().filter(|(_, update)| is_token(update)).map(|(when, _)| when).collect();
     scheduler.shutdown();
-    let mut gaps: Vec<f64> = times.windows(2).map(|two| (two[1] - two[0]).as_secs_f64()).collect();
-    gaps.sort_by(f64::total_cmp);
-    gaps
+    times.windows(2).map(|two| (two[1] - two[0]).as_secs_f64()).collect()
 }
 
+fn median(mut of: Vec<f64>) -> f64 {
+    of.sort_by(f64::total_cmp);
+    of[of.len() / 2]
+}
+
+/// Runs that save and runs that do not, in turn. A busy machine delays single steps by far more than
+/// saving does, so each step is the median of all runs.
 #[test]
 fn saving_does_not_delay_tokens() {
+    const N_ROUNDS: usize = 11;
     if chosen_dir().is_none() {
         return;
     }
-    let file = ModelFile::from(SmallModel::flash_shaped().write());
+    let file = slower_model();
     let dir = tempfile::tempdir().expect("a directory");
-    for round in 0..2 {
-        let without = gaps(&file, None);
-        let with = gaps(&file, Some(open(&dir.path().join(round.to_string()), &file)));
-        let told = |gaps: &[f64]| {
-            let sum: f64 = gaps.iter().sum();
-            let n = gaps.len();
-            format!(
-                "mean {:.2}, median {:.2}, 99 % {:.2}, longest {:.2} ms",
-                1e3 * sum / n as f64,
-                1e3 * gaps[n / 2],
-                1e3 * gaps[n * 99 / 100],
-                1e3 * gaps[n - 1]
-            )
-        };
-        say(&format!("between tokens, nothing saved: {}", told(&without)));
-        say(&format!("between tokens, saving: {}", told(&with)));
+    let mut runs = [Vec::new(), Vec::new()];
+    for round in 0..N_ROUNDS {
+        for saves in [round % 2 == 0, round % 2 == 1] {
+            let disk = saves.then(|| open(&dir.path().join(round.to_string()), &file));
+            runs[usize::from(saves)].push(gaps(&file, disk));
+        }
+    }
+    let of_step =
+        |runs: &[Vec<f64>], step: usize| median(runs.iter().map(|run| run[step]).collect());
+    let steps =
+        |runs: &[Vec<f64>]| (0..N_ANSWERED - 1).map(|i| of_step(runs, i)).collect::<Vec<_>>();
+    let [without, with] = [steps(&runs[0]), steps(&runs[1])];
+    let told = |steps: &[f64], runs: &[Vec<f64>]| {
+        let worst = steps.iter().copied().fold(0.0, f64::max);
+        let single = runs.iter().flatten().copied().fold(0.0, f64::max);
+        format!(
+            "median step {:.3} ms, mean {:.3}, worst {:.3}, worst of a single run {:.3}",
+            1e3 * median(steps.to_vec()),
+            1e3 * steps.iter().sum::<f64>() / steps.len() as f64,
+            1e3 * worst,
+            1e3 * single,
+        )
+    };
+    say(&format!("{N_ROUNDS} runs of {N_ANSWERED} tokens; steps are medians of the runs"));
+    say(&format!("nothing saved: {}", told(&without, &runs[0])));
+    say(&format!("saving:        {}", told(&with, &runs[1])));
+    let usual = median(without.clone());
+    let later = |(i, (with, without)): (usize, (&f64, &f64))| (with - without, i);
+    let (most, at) = with
+        .iter()
+        .zip(&without)
+        .enumerate()
+        .map(later)
+        .fold((f64::MIN, 0), |worst, step| if step.0 > worst.0 { step } else { worst });
+    say(&format!(
+        "the step that saving delays most is number {at}: by {:.3} ms, {:.1} % of a step",
+        1e3 * most,
+        100.0 * most / usual,
+    ));
+}
+
+/// What a copy of a timeline costs, where sharing would cost nothing at that moment.
+#[test]
+fn a_fork_takes_so_long() {
+    if chosen_dir().is_none() {
+        return;
+    }
+    let tiny = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/models/tiny.gguf");
+    let tiny = ModelFile::open(Path::new(tiny)).expect("it is in the repository");
+    let flash = ModelFile::from(SmallModel::flash_shaped().write());
+    for (name, file) in [("tiny", &tiny), ("flash", &flash)] {
+        let mut model = load(file);
+        let slots = [(); 2].map(|()| model.open_slot(CONTEXT).expect("there is memory"));
+        for n_tokens in [2048, 32_768, N_BLOCKS * BLOCK] {
+            model.rewind(slots[0], 0);
+            model.fill(slots[0], n_tokens);
+            let n_bytes = MemoryPlan::stored_bytes(model.geometry(), n_tokens);
+            let mut times: Vec<f64> = (0..9)
+                .map(|_| {
+                    let start = Instant::now();
+                    model.fork(slots[0], slots[1], n_tokens).expect("the device works");
+                    start.elapsed().as_secs_f64()
+                })
+                .collect();
+            let first = times.remove(0);
+            let usual = median(times);
+            say(&format!(
+                "{name}: {n_tokens} tokens, {:.1} MB of KV: {:.2} ms (the first time {:.2}), {:.1} GB/s",
+                n_bytes as f64 / 1e6,
+                1e3 * usual,
+                1e3 * first,
+                n_bytes as f64 / 1e9 / usual,
+            ));
+        }
     }
 }
