@@ -135,7 +135,8 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<()> {
     fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     let input = Input::open(&data.join("chat-history.txt"))?;
     let keeps = !args.temporary && !input.is_piped();
-    let disk = open_disk(args, keeps.then(|| data.join("kv")), &file, &options)?;
+    let usual = data.join("kv");
+    let disk = open_disk(args, keeps.then_some(&*usual), &file, &options)?;
     let model = load(&file, &options)?;
     let mut repl = Repl {
         keeps,
@@ -161,11 +162,11 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<()> {
 /// The directory for KV: the one that was asked for, else the usual one where conversations are kept.
 fn open_disk(
     args: &ChatArgs,
-    usual: Option<PathBuf>,
+    usual: Option<&Path>,
     file: &ModelFile,
     options: &LoadOptions,
 ) -> Result<Option<DiskKv>> {
-    let Some(dir) = args.kv_dir.as_ref().or(usual.as_ref()) else { return Ok(None) };
+    let Some(dir) = args.kv_dir.as_deref().or(usual) else { return Ok(None) };
     let disk = match DiskKv::open(dir, args.kv_size.as_u64(), file, options.kv_rounding) {
         Ok(disk) => disk,
         Err(error) if args.kv_dir.is_none() => {
