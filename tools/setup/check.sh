@@ -10,10 +10,11 @@
 # nothing else set. It is right if the client ends well, has said something, and the server has answered
 # at least one request to its end. What the client says does not matter: the built-in model is small.
 #
-# Settings for a script's sake only (no updates, no telemetry, no pictures) are set as variables.
+# QUESTION is another question, LIMIT the seconds that a client may take. Settings that only a script
+# needs (no updates, no telemetry, no pictures) are set as variables.
 set -u
 ironstar=$(realpath "$1"); clients=$(realpath "$2"); shift 2
-question="How do I start the server?"
+question=${QUESTION:-"How do I start the server?"}
 limit=${LIMIT:-420}
 failed=0
 
@@ -41,7 +42,7 @@ for client in "$@"; do
     mkdir "$folder/home" "$folder/work"
     "$ironstar" serve -m tiny --ctx 64k --slots 2 --port 0 2> "$folder/server.log" &
     server=$!
-    until grep -q "is ready" "$folder/server.log"; do
+    until grep -qs "is ready" "$folder/server.log"; do
         kill -0 $server || { cat "$folder/server.log" >&2; exit 1; }
         sleep 0.2
     done
