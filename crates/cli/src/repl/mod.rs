@@ -78,7 +78,7 @@ pub(crate) struct ChatArgs {
     #[arg(long, value_name = "NAME")]
     resume: Option<String>,
 
-    /// Keep nothing on disk unless /save says so. This is so from a pipe, but for --kv-dir.
+    /// Keep nothing on disk unless /save says so. From a pipe only --kv-dir keeps anything.
     #[arg(long)]
     temporary: bool,
 
@@ -166,10 +166,12 @@ fn open_disk(
     file: &ModelFile,
     options: &LoadOptions,
 ) -> Result<Option<DiskKv>> {
-    let Some(dir) = args.kv_dir.as_deref().or(usual) else { return Ok(None) };
+    // A directory may stand in the configuration file; what is temporary is not kept there either.
+    let asked = args.kv_dir.as_deref().filter(|_| !args.temporary);
+    let Some(dir) = asked.or(usual) else { return Ok(None) };
     let disk = match DiskKv::open(dir, args.kv_size.as_u64(), file, options.kv_rounding) {
         Ok(disk) => disk,
-        Err(error) if args.kv_dir.is_none() => {
+        Err(error) if asked.is_none() => {
             let problem = sentence(&error.into());
             note(&format!("{problem}: conversations are read again when they go on"))?;
             return Ok(None);

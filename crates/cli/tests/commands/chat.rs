@@ -259,6 +259,8 @@ fn a_later_start_runs_only_what_is_new() {
     assert_eq!(figures(&stdout)[0][1], 0, "{stdout}");
     assert!(!stdout.contains(" on disk"), "{stdout}");
     assert!(!folder.path("data/kv").exists(), "nothing is kept from a pipe");
+    talk(&folder, &["--nothink", "--temporary", "--kv-dir", "none"], &["What is 5+8?"]);
+    assert!(!folder.path("none").exists(), "nothing is kept of what is temporary");
 }
 
 /// Sixteen conversations are live at most, and `/ctx` closes them all.
