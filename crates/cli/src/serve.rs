@@ -82,6 +82,7 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) fn serve(args: &ServeArgs) -> Result<()> {
+    server::log_to_stderr();
     // Before the model, which takes its time: a port that is taken is known at once.
     let listener = TcpListener::bind((args.host, args.port))
         .with_context(|| format!("cannot listen on {}:{}", args.host, args.port))?;

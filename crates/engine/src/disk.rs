@@ -3,6 +3,7 @@
 //! Refuses: files and their safety (see [`kv_store`]); when to save what (see
 //! [`Scheduler`](crate::Scheduler)).
 
+use std::fmt;
 use std::path::Path;
 
 use backend::KvRounding;
@@ -27,6 +28,12 @@ pub struct DiskKv {
     /// The token that begins a user's text: what is in front of the first one is shared by many
     /// conversations.
     pub(crate) user_token: Option<u32>,
+}
+
+impl fmt::Debug for DiskKv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DiskKv").field("stats", &self.store.stats()).finish_non_exhaustive()
+    }
 }
 
 impl DiskKv {

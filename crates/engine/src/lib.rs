@@ -19,6 +19,7 @@ mod gpu;
 mod gpu_absent;
 mod importance;
 mod inspect;
+mod keep;
 mod load;
 mod machine;
 mod penalties;

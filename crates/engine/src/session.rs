@@ -5,15 +5,25 @@
 //! last token of an answer. After a cut the model may want a few tokens again whose compressed rows
 //! it has still stored; they wait like all others.
 //!
+//! A session may be kept on disk: then what another one has saved of its timeline need not be run,
+//! and what a turn has run is saved. The scheduler's sessions are not; it does that between steps.
+//!
 //! Refuses: text; sampling; sharing a slot.
+
+use std::time::Duration;
 
 use model::{BLOCK_TOKENS, Extend, Geometry, Inference, LogitsWanted, SlotId};
 
 use crate::cancel::CancelToken;
+use crate::disk::DiskKv;
 use crate::error::{Error, Result};
+use crate::keep::{Keeper, RESTORE_TRIES, Restore, Restored, Saving};
 
 /// Context of a session unless told otherwise, in tokens.
 const DEFAULT_CONTEXT: usize = 32_768;
+
+/// How long one look at what has come from the disk lasts.
+const RESTORE_WAIT: Duration = Duration::from_millis(100);
 
 /// Tokens that the position encoding of a model reaches: 1,048,576 for the published one.
 pub fn trained_context(geometry: &Geometry) -> usize {
@@ -51,6 +61,15 @@ pub struct Session {
     /// The compressed rows of so many tokens are stored; those past `n_evaluated` are to be run
     /// again.
     n_stored: usize,
+    /// `None` where it is not kept on disk.
+    kept: Option<Box<Kept>>,
+}
+
+/// What a session needs that is kept on disk.
+#[derive(Debug)]
+struct Kept {
+    keeper: Keeper,
+    saving: Saving,
 }
 
 /// How far the evaluation of a session came.
@@ -70,10 +89,20 @@ impl Session {
     pub fn open(model: &mut dyn Inference, capacity: usize) -> Result<Self> {
         check_context(model.geometry(), capacity)?;
         let slot = model.open_slot(capacity)?;
-        Ok(Self { slot, capacity, tokens: Vec::new(), n_evaluated: 0, n_stored: 0 })
+        Ok(Self { slot, capacity, tokens: Vec::new(), n_evaluated: 0, n_stored: 0, kept: None })
     }
 
-    /// Closes the session and frees its memory.
+    /// [`Session::open`], kept on disk: [`Session::sync`] brings back what is there of a timeline, and
+    /// [`generate`](crate::generate) saves what it has run.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_kept(model: &mut dyn Inference, capacity: usize, disk: DiskKv) -> Result<Self> {
+        let kept = Kept { keeper: Keeper::new(disk), saving: Saving::default() };
+        Ok(Self { kept: Some(Box::new(kept)), ..Self::open(model, capacity)? })
+    }
+
+    /// Closes the session and frees its memory. What is not saved by then is forgotten.
     pub fn close(self, model: &mut dyn Inference) {
         model.close_slot(self.slot);
     }
@@ -100,8 +129,8 @@ impl Session {
 
     /// Makes `tokens` the timeline, keeping the KV of the common prefix, and returns how many
     /// tokens need not be run: those of the common prefix but for a few that the model wants
-    /// again (see [`Inference::rewind`]). The last token is always left to be run, so that its
-    /// logits come.
+    /// again (see [`Inference::rewind`]). A longer prefix that is on disk is brought back first, where
+    /// the session is kept there. The last token is always left to be run, so that its logits come.
     ///
     /// # Errors
     /// If there are no tokens, or they do not fit.
@@ -117,7 +146,60 @@ impl Session {
         self.n_evaluated = model.rewind(self.slot, self.n_stored);
         self.tokens.clear();
         self.tokens.extend_from_slice(tokens);
+        self.bring_back(model);
         Ok(self.n_evaluated)
+    }
+
+    /// Puts what the disk has of the timeline into the slot, if it is much more than what is there.
+    /// What cannot be had is run.
+    fn bring_back(&mut self, model: &mut dyn Inference) {
+        let Some(mut kept) = self.kept.take() else { return };
+        kept.saving.begin(&kept.keeper.disk, &self.tokens, self.n_stored);
+        for _ in 0..=RESTORE_TRIES {
+            let Some(hit) = kept.keeper.find(&self.tokens, self.n_evaluated) else { break };
+            let mut restore = Restore::start(hit, model, self);
+            let restored = loop {
+                match restore.go_on(model, self, RESTORE_WAIT) {
+                    Restored::Waiting => {}
+                    restored => break restored,
+                }
+            };
+            if restored == Restored::Done {
+                break;
+            }
+        }
+        self.kept = Some(kept);
+    }
+
+    /// Saves what is to be saved and has been run, as far as the disk keeps up.
+    pub(crate) fn save(&mut self, model: &mut dyn Inference) {
+        let Some(mut kept) = self.kept.take() else { return };
+        let Kept { keeper, saving } = &mut *kept;
+        while !keeper.is_paused() && keeper.has_work(saving, self) {
+            keeper.save_one(model, self, saving);
+        }
+        self.kept = Some(kept);
+    }
+
+    /// Hears that nothing is run for now, and saves what was.
+    pub(crate) fn end_turn(&mut self, model: &mut dyn Inference) {
+        if let Some(kept) = &mut self.kept {
+            kept.saving.end(self.n_evaluated);
+        }
+        self.save(model);
+    }
+
+    /// Saves what no turn came to save, and waits for the disk where it is behind. To be called before
+    /// a session that is kept on disk is closed, unless its device has failed.
+    pub fn save_rest(&mut self, model: &mut dyn Inference) {
+        loop {
+            self.save(model);
+            let Some(keeper) = self.kept.as_mut().map(|kept| &mut kept.keeper) else { return };
+            if !keeper.is_paused() {
+                return;
+            }
+            keeper.wait_for_disk();
+        }
     }
 
     /// Forgets everything.

@@ -122,7 +122,8 @@ pub struct Turn {
 ///
 /// Afterwards the session's timeline holds prompt and answer, without the token that ended it; the
 /// answer's last token may wait to be run. A turn that was cancelled in prefill leaves the part of
-/// the prompt that is in KV. After an error of the device the session is to be closed.
+/// the prompt that is in KV. A session that is kept on disk is saved behind the prompt and behind the
+/// answer. After an error of the device the session is to be closed.
 ///
 /// # Errors
 /// If the prompt is empty, too long or not made of this model's tokens, an option is outside its
@@ -152,8 +153,11 @@ pub fn generate(
     if prefill(model, session, cancel, &mut logits, &mut turn.statistics, on_event)?
         == Evaluated::Cancelled
     {
+        session.end_turn(model);
         return Ok(turn);
     }
+    // Rows that going on from here takes may be gone when the answer ends.
+    session.save(model);
     let n_prompt = session.n_evaluated();
     let never = CancelToken::new();
     let start = Instant::now();
@@ -184,6 +188,7 @@ pub fn generate(
     turn.statistics.decode_seconds = start.elapsed().as_secs_f64();
     turn.statistics.decode_steps = session.n_evaluated() - n_prompt;
     turn.statistics.generated_tokens = turn.tokens.len();
+    session.end_turn(model);
     Ok(turn)
 }
 

@@ -20,6 +20,40 @@ impl Fingerprint {
     }
 }
 
+/// The blocks that were asked about last. A conversation is asked about again and again while it
+/// grows, by a thread that has tokens to compute, so only what is new is hashed.
+#[derive(Default)]
+pub(crate) struct LastChain {
+    tokens: Vec<u32>,
+    ids: Vec<BlockId>,
+}
+
+impl LastChain {
+    /// The ids of all whole blocks of `tokens`, first to last. Fingerprint and size of blocks are the same
+    /// in all calls.
+    pub(crate) fn of(
+        &mut self,
+        fp: &Fingerprint,
+        tokens: &[u32],
+        block_tokens: usize,
+    ) -> Vec<BlockId> {
+        let blocks = tokens.chunks_exact(block_tokens);
+        let n_blocks = blocks.len();
+        let known = self.tokens.chunks_exact(block_tokens);
+        let n_known = known.zip(blocks.clone()).take_while(|(known, block)| known == block).count();
+        if n_known < n_blocks {
+            self.tokens.truncate(n_known * block_tokens);
+            self.ids.truncate(n_known);
+        }
+        for block in blocks.skip(n_known) {
+            let parent = self.ids.last().copied().unwrap_or(BlockId::NONE);
+            self.ids.push(BlockId::of(fp, parent, block));
+            self.tokens.extend_from_slice(block);
+        }
+        self.ids[..n_blocks].to_vec()
+    }
+}
+
 impl BlockId {
     /// What stands for the block before the first one.
     pub(crate) const NONE: Self = Self([0; 32]);
@@ -34,7 +68,8 @@ impl BlockId {
         Self(*blake3::hash(&bytes).as_bytes())
     }
 
-    /// The ids of all whole blocks of `tokens`, first to last.
+    /// The ids of all whole blocks of `tokens`, first to last, as plainly as can be.
+    #[cfg(test)]
     pub(crate) fn chain(fp: &Fingerprint, tokens: &[u32], block_tokens: usize) -> Vec<Self> {
         let blocks = tokens.chunks_exact(block_tokens);
         let mut parent = Self::NONE;
@@ -123,6 +158,17 @@ mod tests {
         assert_ne!(all[1], chain(&[2, 2, 3, 4])[1]);
         assert_ne!(all[0], BlockId::chain(&Fingerprint([8; 32]), &[1, 2], 2)[0]);
         assert_ne!(all[1], BlockId::chain(&FP, &[1, 2, 3, 4], 4)[0]);
+    }
+
+    #[test]
+    fn what_was_asked_before_changes_no_id() {
+        let mut last = LastChain::default();
+        let long: Vec<u32> = (0..40).collect();
+        let other = [&long[..13], &[99; 20]].concat();
+        let asked = [&long[..9], &long[..21], &long[..4], &long, &other, &other[..12], &long, &[]];
+        for tokens in asked {
+            assert_eq!(last.of(&FP, tokens, 4), BlockId::chain(&FP, tokens, 4), "{tokens:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use crate::directory::Counters;
 use crate::format::{EntryHead, FrontierKind, MAX_BLOCK_TOKENS, Name};
+use crate::id::LastChain;
 use crate::queue::{Job, NewEntry, Queue, SaveJob};
 use crate::restore::Hit;
 use crate::{
@@ -46,6 +47,7 @@ struct Inner {
     queue: Arc<Queue>,
     fingerprint: Fingerprint,
     block_tokens: usize,
+    last_chain: Mutex<LastChain>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -159,7 +161,9 @@ impl Store {
             thread.spawn(move || queue.run(&directory)).expect("a thread can be started")
         };
         let writer = Mutex::new(Some(writer));
-        Ok(Self { inner: Arc::new(Inner { directory, queue, fingerprint, block_tokens, writer }) })
+        let last_chain = Mutex::default();
+        let inner = Inner { directory, queue, fingerprint, block_tokens, last_chain, writer };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Finds the longest stored prefix of `tokens` that can be restored, and keeps it from being
@@ -246,6 +250,12 @@ impl Store {
         self.inner.block_tokens
     }
 
+    /// Whether the directory cannot be written to, so that every save is refused.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.inner.directory.is_read_only()
+    }
+
     /// Counts, for metrics.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -257,7 +267,8 @@ impl Store {
 
 impl Inner {
     fn chain(&self, tokens: &[u32]) -> Vec<BlockId> {
-        BlockId::chain(&self.fingerprint, tokens, self.block_tokens)
+        let mut last = self.last_chain.lock().unwrap_or_else(PoisonError::into_inner);
+        last.of(&self.fingerprint, tokens, self.block_tokens)
     }
 
     /// The entries of a save, in the order in which they must be written, and all ids to pin.

@@ -33,6 +33,6 @@ mod trace;
 mod visit;
 
 pub use access::ApiKeys;
-pub use process::serve;
+pub use process::{log_to_stderr, serve};
 pub use service::{Loaded, Service, ServiceOptions};
 pub use trace::Trace;

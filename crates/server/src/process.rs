@@ -9,6 +9,13 @@ use crate::service::{Loaded, Service};
 /// How often the engine is looked after.
 const ENGINE_LOOK: Duration = Duration::from_secs(1);
 
+/// Lets the process log to standard error, if it does not log already.
+pub fn log_to_stderr() {
+    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
+    // Fails if the process logs already, which is as well.
+    let _ = log.with_ansi(io::stderr().is_terminal()).try_init();
+}
+
 /// Serves on `listener` until the process is asked to end (Ctrl-C, SIGTERM); asked a second time,
 /// it ends at once. `load` runs meanwhile, and until it is done requests are asked to come back.
 /// Blocks.
@@ -20,9 +27,7 @@ pub fn serve<E: From<io::Error> + Send + 'static>(
     service: &Service,
     load: impl FnOnce() -> Result<Loaded, E> + Send + 'static,
 ) -> Result<(), E> {
-    // Fails if the process logs already, which is as well.
-    let log = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
-    let _ = log.with_ansi(io::stderr().is_terminal()).try_init();
+    log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         listener.set_nonblocking(true)?;

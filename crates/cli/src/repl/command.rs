@@ -47,7 +47,7 @@ pub(super) const COMMANDS: [(&str, &str, &str); 18] = [
     ("/list", "", "conversations, open and saved"),
     ("/save", "[NAME]", "save the conversation, under a name of your own"),
     ("/load", "NAME|FILE", "open a saved conversation, from its file if need be"),
-    ("/ctx", "N", "room for N tokens, such as 65536 or 64k; conversations are read again"),
+    ("/ctx", "N", "room for N tokens, such as 65536 or 64k"),
     ("/stats", "", "tokens, speeds and memory"),
     ("/quit", "", "leave; so does Ctrl-D"),
     ("/exit", "", "leave"),

@@ -1,13 +1,13 @@
 //! A loaded model and the conversations whose KV it holds.
 //!
 //! As many stay live as memory allows; the one that was silent for longest makes room. A
-//! conversation that is not live is read again when it goes on, so nothing but time depends on
-//! which ones are.
+//! conversation that is not live is brought back from the disk when it goes on, or read again where
+//! nothing is kept there, so nothing but time depends on which ones are.
 
 use anyhow::Result;
 use chat::{OutputStart, Tokenizer};
 use engine::{
-    CancelToken, Error, Event, GenerateOptions, Inference, LoadOptions, Machine, ModelFile,
+    CancelToken, DiskKv, Error, Event, GenerateOptions, Inference, LoadOptions, Machine, ModelFile,
     SampleParams, Session, Turn, generate,
 };
 
@@ -26,6 +26,8 @@ pub(super) struct Live {
     /// The machine before anything was loaded.
     machine: Option<Machine>,
     context: usize,
+    /// Where the KV of conversations is kept, if it is.
+    disk: Option<DiskKv>,
     /// The one that spoke last is last.
     sessions: Vec<(ConversationId, Session)>,
 }
@@ -56,8 +58,9 @@ impl Live {
         load: LoadOptions,
         machine: Option<Machine>,
         context: usize,
+        disk: Option<DiskKv>,
     ) -> Self {
-        Self { model, tokenizer, file, load, machine, context, sessions: Vec::new() }
+        Self { model, tokenizer, file, load, machine, context, disk, sessions: Vec::new() }
     }
 
     pub(super) fn context(&self) -> usize {
@@ -70,16 +73,38 @@ impl Live {
         Some(session.n_evaluated())
     }
 
-    /// Gives every conversation another room. All are read again.
+    /// Whether the disk has failed to take some KV: a full one, most likely.
+    pub(super) fn has_lost_saves(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.store().stats().failed_saves > 0)
+    }
+
+    /// Bytes of the directory of KV; `None` where nothing is kept there.
+    pub(super) fn bytes_on_disk(&self) -> Option<u64> {
+        Some(self.disk.as_ref()?.store().stats().bytes)
+    }
+
+    /// Gives every conversation another room. All are brought back, or read again.
     pub(super) fn resize(&mut self, context: usize) -> Result<()> {
         if let Some(machine) = &self.machine {
             self.file.plan_memory(&self.load, context, 1, machine)?;
         }
-        for (_, session) in std::mem::take(&mut self.sessions) {
-            session.close(self.model.as_mut());
-        }
+        self.close_all();
         self.context = context;
         Ok(())
+    }
+
+    /// Ends all sessions, with what they have saved first.
+    pub(super) fn close_all(&mut self) {
+        while !self.sessions.is_empty() {
+            self.close_silent();
+        }
+    }
+
+    /// Ends the session that was silent for longest, and saves it first.
+    fn close_silent(&mut self) {
+        let (_, mut session) = self.sessions.remove(0);
+        session.save_rest(self.model.as_mut());
+        session.close(self.model.as_mut());
     }
 
     /// Makes `ask.prompt` the conversation's timeline, running only what is new, and answers it.
@@ -133,10 +158,13 @@ impl Live {
             return Ok(self.sessions.remove(at).1);
         }
         while !self.sessions.is_empty() && !self.has_room_for(self.sessions.len() + 1) {
-            let (_, silent) = self.sessions.remove(0);
-            silent.close(self.model.as_mut());
+            self.close_silent();
         }
-        Ok(Session::open(self.model.as_mut(), self.context)?)
+        let model = self.model.as_mut();
+        Ok(match &self.disk {
+            Some(disk) => Session::open_kept(model, self.context, disk.clone())?,
+            None => Session::open(model, self.context)?,
+        })
     }
 
     fn has_room_for(&self, n_sessions: usize) -> bool {

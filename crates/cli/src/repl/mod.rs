@@ -5,7 +5,8 @@
 //!
 //! Each turn renders the whole conversation as the model was trained to see it, and runs only the
 //! tokens that its KV does not have: the new message, and after a turn with reasoning the last
-//! answer again, because the reasoning of earlier turns is not part of a prompt.
+//! answer again, because the reasoning of earlier turns is not part of a prompt. KV is kept on disk
+//! beside the conversations, so that one that is gone from memory need not be read again.
 
 mod answer;
 mod command;
@@ -22,9 +23,10 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use bytesize::ByteSize;
 use chat::{Dialect, Effort, OutputStart, Thinking, render_dialogue};
 use clap::Args;
-use engine::{Machine, SampleParams, StopReason, default_context};
+use engine::{DiskKv, LoadOptions, Machine, ModelFile, SampleParams, StopReason, default_context};
 
 use self::answer::{Answer, Reasoning};
 use self::command::Command;
@@ -76,9 +78,18 @@ pub(crate) struct ChatArgs {
     #[arg(long, value_name = "NAME")]
     resume: Option<String>,
 
-    /// Keep nothing on disk unless /save says so. This is so from a pipe.
+    /// Keep nothing on disk unless /save says so. From a pipe only --kv-dir keeps anything.
     #[arg(long)]
     temporary: bool,
+
+    /// Directory in which the KV of conversations is kept, so that they need not be read again
+    /// [default: `kv` beside the conversations]. Several programs may share it.
+    #[arg(long, value_name = "DIR")]
+    kv_dir: Option<PathBuf>,
+
+    /// Most bytes in that directory, such as 500MB or 1TB; what is worth least goes first.
+    #[arg(long, value_name = "SIZE", default_value = "8GB")]
+    kv_size: ByteSize,
 
     /// Prompt format, 0731 or preview [default: what the file says].
     #[arg(long, value_name = "FORMAT")]
@@ -121,12 +132,15 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<()> {
         file.plan_memory(&options, context, 1, machine)?;
     }
     let interrupt = Interrupt::listen()?;
-    let model = load(&file, &options)?;
     fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
     let input = Input::open(&data.join("chat-history.txt"))?;
+    let keeps = !args.temporary && !input.is_piped();
+    let usual = data.join("kv");
+    let disk = open_disk(args, keeps.then_some(&*usual), &file, &options)?;
+    let model = load(&file, &options)?;
     let mut repl = Repl {
-        keeps: !args.temporary && !input.is_piped(),
-        live: Live::new(model, tokenizer, file, options, machine, context),
+        keeps,
+        live: Live::new(model, tokenizer, file, options, machine, context, disk),
         library,
         interrupt,
         dialect,
@@ -137,9 +151,38 @@ pub(crate) fn chat(args: &ChatArgs) -> Result<()> {
         current: 0,
         n_ids: 1,
         n_answers: 0,
+        lost_saves_told: false,
         failed: false,
     };
-    repl.run(input)
+    let done = repl.run(input);
+    repl.live.close_all();
+    done
+}
+
+/// The directory for KV: the one that was asked for, else the usual one where conversations are kept.
+fn open_disk(
+    args: &ChatArgs,
+    usual: Option<&Path>,
+    file: &ModelFile,
+    options: &LoadOptions,
+) -> Result<Option<DiskKv>> {
+    // A directory may stand in the configuration file; what is temporary is not kept there either.
+    let asked = args.kv_dir.as_deref().filter(|_| !args.temporary);
+    let Some(dir) = asked.or(usual) else { return Ok(None) };
+    let disk = match DiskKv::open(dir, args.kv_size.as_u64(), file, options.kv_rounding) {
+        Ok(disk) => disk,
+        Err(error) if asked.is_none() => {
+            let problem = sentence(&error.into());
+            note(&format!("{problem}: conversations are read again when they go on"))?;
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if disk.store().is_read_only() {
+        let dir = dir.display();
+        note(&format!("{dir} cannot be written to: the KV of conversations is not saved"))?;
+    }
+    Ok(Some(disk))
 }
 
 /// A conversation that this run of the program knows.
@@ -164,6 +207,8 @@ struct Repl {
     current: usize,
     n_ids: ConversationId,
     n_answers: u64,
+    /// Whether the user knows that KV was not saved.
+    lost_saves_told: bool,
     /// Whether a message from a pipe could not be answered.
     failed: bool,
 }
@@ -270,6 +315,7 @@ impl Repl {
         let (reasoning, content) = said?;
         self.n_answers += 1;
         tell_end(&outcome)?;
+        self.tell_lost_saves()?;
         if outcome.turn.tokens.is_empty() && outcome.turn.reason == StopReason::Cancelled {
             return Ok(());
         }
@@ -282,6 +328,15 @@ impl Repl {
         };
         self.open[self.current].last = Some(outcome);
         self.remember(turn)
+    }
+
+    /// Says once that KV was not saved.
+    fn tell_lost_saves(&mut self) -> Result<()> {
+        if self.lost_saves_told || !self.live.has_lost_saves() {
+            return Ok(());
+        }
+        self.lost_saves_told = true;
+        note("[the disk did not take all KV of the conversation: a later start reads it again]")
     }
 
     fn prompt(&self, user: &str, thinking: Thinking) -> Result<Vec<u32>> {

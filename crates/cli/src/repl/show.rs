@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use anyhow::{Context as _, Result, bail};
+use indicatif::HumanBytes;
 
 use super::command::COMMANDS;
 use super::conversation::Conversation;
@@ -88,9 +89,11 @@ pub(super) fn stats(repl: &Repl) -> Result<()> {
     }
     let in_kv = repl.live.tokens_in_kv(open.id).unwrap_or(0);
     let live = repl.open.iter().filter(|open| repl.live.tokens_in_kv(open.id).is_some()).count();
+    let disk = repl.live.bytes_on_disk();
+    let disk = disk.map_or(String::new(), |bytes| format!("; {} of KV on disk", HumanBytes(bytes)));
     writeln!(
         text,
-        "context: {in_kv} of {} tokens; {} turns; {live} of {} open conversations are live",
+        "context: {in_kv} of {} tokens; {} turns; {live} of {} open conversations are live{disk}",
         repl.live.context(),
         open.conversation.turns.len(),
         repl.open.len(),

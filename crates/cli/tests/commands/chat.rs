@@ -220,3 +220,79 @@ fn an_interrupted_answer_is_kept() {
     assert_eq!(saved["turns"][0]["finished"], false);
     assert_eq!(saved["turns"][0]["answer"], format!("alpha{}", rest.trim_end_matches('\n')));
 }
+
+/// Tokens of a block on disk; four in front of the end of a restored prefix are run again.
+const BLOCK_TOKENS: usize = 128;
+const RUN_AGAIN: usize = 4;
+
+/// A folder with a long text in `text.txt`.
+fn with_text() -> Folder {
+    let folder = Folder::empty();
+    let words: Vec<_> = (0..300).map(|n| ["alpha", "beta", "gamma"][n % 3]).collect();
+    fs::write(folder.path("text.txt"), words.join(" ") + "\nWhat is 3+4?").expect("a folder");
+    folder
+}
+
+#[test]
+fn a_later_start_runs_only_what_is_new() {
+    let folder = with_text();
+    let kept = ["--nothink", "--kv-dir", "kv"];
+    let first = ["/read text.txt", "/stats", "/save long"];
+    let (whole, _) = talk(&folder, &["--nothink"], &[first[0], "What is 5+8?"]);
+    let (stdout, _) = talk(&folder, &kept, &first);
+    let [turn] = figures(&stdout)[..] else { panic!("one turn: {stdout}") };
+    assert!(stdout.contains(" of KV on disk"), "{stdout}");
+    // The answer's last token is not run before the next turn.
+    let in_kv = turn[0] + turn[3] - 1;
+    let kept_tokens = in_kv - in_kv % BLOCK_TOKENS;
+    assert!(kept_tokens > 3 * BLOCK_TOKENS, "the text is long: {stdout}");
+
+    let (stdout, notes) =
+        talk(&folder, &[&kept[..], &["--resume", "long"]].concat(), &["What is 5+8?", "/stats"]);
+    let [turn] = figures(&stdout)[..] else { panic!("one turn: {stdout}{notes}") };
+    assert_eq!(turn[1], kept_tokens - RUN_AGAIN, "{stdout}");
+    assert_eq!(stdout.lines().next(), whole.lines().last(), "{whole}");
+
+    // Another one without the directory reads everything, and keeps nothing.
+    let resume = ["--nothink", "--resume", "long"];
+    let (stdout, _) = talk(&folder, &resume, &["What is 5+8?", "/stats"]);
+    assert_eq!(figures(&stdout)[0][1], 0, "{stdout}");
+    assert!(!stdout.contains(" on disk"), "{stdout}");
+    assert!(!folder.path("data/kv").exists(), "nothing is kept from a pipe");
+    talk(&folder, &["--nothink", "--temporary", "--kv-dir", "none"], &["What is 5+8?"]);
+    assert!(!folder.path("none").exists(), "nothing is kept of what is temporary");
+}
+
+/// Sixteen conversations are live at most, and `/ctx` closes them all.
+#[test]
+fn switching_to_a_conversation_that_left_memory_runs_only_what_is_new() {
+    let folder = with_text();
+    let mut lines = vec!["/read text.txt".to_owned(), "/save long".to_owned(), "/stats".to_owned()];
+    for n in 0..16 {
+        lines.extend([format!("/new n{n}"), format!("What is {n}+2?")]);
+    }
+    let back =
+        ["/list", "/switch long", "What is 5+8?", "/stats", "/ctx 4k", "What is 3+4?", "/stats"];
+    lines.extend(back.map(str::to_owned));
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    let (stdout, _) = talk(&folder, &["--nothink", "--ctx", "2k", "--kv-dir", "kv"], &lines);
+    let [first, switched, resized] = figures(&stdout)[..] else { panic!("three: {stdout}") };
+    let line = stdout.lines().find(|line| line.starts_with("  long ")).expect("it is listed");
+    assert!(line.contains(" 1 turns, open: "), "{line}");
+    let kept = |in_kv: usize| in_kv - in_kv % BLOCK_TOKENS - RUN_AGAIN;
+    assert_eq!(switched[1], kept(first[0] + first[3] - 1), "{stdout}");
+    assert_eq!(resized[1], kept(switched[0] + switched[3] - 1), "{stdout}");
+}
+
+#[test]
+fn what_the_disk_cannot_do_is_no_reason_not_to_answer() {
+    let folder = with_text();
+    let lines = ["/read text.txt", "What is 5+8?"];
+    let (expected, _) = talk(&folder, &["--nothink"], &lines);
+    let (small, _) = talk(&folder, &["--nothink", "--kv-dir", "kv", "--kv-size", "1kB"], &lines);
+    assert_eq!(small, expected);
+    fs::write(folder.path("file"), "").expect("a folder");
+    let (_, notes, code) = talk_to_end(&folder, &["--kv-dir", "file"], &lines);
+    assert_eq!(code, Some(1));
+    assert!(notes.starts_with("error: cannot use file as a KV store"), "{notes}");
+}

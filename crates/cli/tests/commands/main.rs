@@ -14,6 +14,7 @@ mod fences;
 mod hub;
 mod imatrix;
 mod quantize;
+mod serve;
 mod setup;
 mod tiny;
 

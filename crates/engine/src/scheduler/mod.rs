@@ -19,7 +19,6 @@
 mod answer;
 mod choice;
 mod job;
-mod keep;
 mod thread;
 
 pub use job::{Busy, Constraint, Job, SampledToken, Sink, TokenMask, Update};

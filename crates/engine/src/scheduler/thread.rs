@@ -10,13 +10,13 @@ use model::{Extend, Inference, LogitsWanted};
 
 use crate::disk::DiskKv;
 use crate::error::{Error, Result};
+use crate::keep::{Keeper, PAUSE, RESTORE_TRIES, Restore, Restored, Saving};
 use crate::session::Session;
 use crate::turn::{Statistics, StopReason};
 
 use super::answer::{Answer, Drawn};
 use super::choice::{self, Candidate};
 use super::job::{Job, Sink, Update};
-use super::keep::{Keeper, PAUSE, Restore, Restored, Saving};
 use super::{SchedulerOptions, Shared, SlotSnapshot, SlotState, Totals};
 
 /// How long a chunk of prefill may hold up those who decode, in seconds.
@@ -27,8 +27,6 @@ const FIRST_CHUNK: usize = 64;
 const LEAST_CHUNK: usize = 16;
 /// How long a job waits for the conversation to be saved that it takes the slot from.
 const SAVE_TIME: Duration = Duration::from_millis(100);
-/// How often a shorter prefix is looked for after a damaged one.
-const RESTORE_TRIES: usize = 2;
 /// Another slot's rows are copied if that saves running so many tokens.
 const WORTH_COPYING: usize = 16;
 /// How long a prefix that comes from the disk may hold up those who have something to run, between

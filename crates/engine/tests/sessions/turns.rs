@@ -6,8 +6,9 @@
 use crate::small_model::{SmallModel, THINK_END};
 use chat::{OutputStart, Tokenizer};
 use engine::{
-    BackendChoice, CancelToken, Error, Event, GenerateOptions, Inference, LoadOptions,
-    LogitsWanted, ModelFile, SampleParams, Section, Session, StopReason, Turn, evaluate, generate,
+    BackendChoice, CancelToken, DiskKv, Error, Event, GenerateOptions, Inference, KvRounding,
+    LoadOptions, LogitsWanted, ModelFile, SampleParams, Section, Session, StopReason, Turn,
+    evaluate, generate,
 };
 use gguf::Value;
 
@@ -307,4 +308,78 @@ fn a_session_is_cut_anywhere_and_goes_on_exactly() {
         assert_eq!(turn.tokens, expected.tokens);
         before = session.tokens()[..session.n_evaluated()].to_vec();
     }
+}
+
+/// Tokens of a block on disk.
+const BLOCK: usize = 128;
+
+/// Turns of a conversation, each on a session that is new: memory has nothing, the disk has all.
+#[test]
+fn a_session_that_is_kept_goes_on_where_another_one_was() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut stage = Stage::on(BackendChoice::Cpu, 64);
+    let file = ModelFile::from(SmallModel::new().write());
+    let open = |stage: &mut Stage| {
+        let disk =
+            DiskKv::open(dir.path(), 1 << 30, &file, KvRounding::Applied).expect("a directory");
+        Session::open_kept(stage.model.as_mut(), 2000, disk).expect("there is memory")
+    };
+    let mut prompt: Vec<u32> = (0..300).map(|i| i * 7 % 250).collect();
+    let mut n_run_before = 0;
+    for turn in 0..4 {
+        let (last, before) = prompt.split_last().expect("there is a prompt");
+        let mut session = open(&mut stage);
+        let n_reused = session.sync(stage.model.as_mut(), before).expect("it fits");
+        if turn > 0 {
+            assert_eq!(n_reused, n_run_before / BLOCK * BLOCK - 4, "turn {turn}");
+        }
+        let answered = stage.turn(&mut session, &[*last], &options(150)).unwrap();
+        assert_eq!(answered.statistics.prefill_tokens, prompt.len() - n_reused);
+        let mut fresh = stage.open(2000);
+        let expected = stage.turn(&mut fresh, &prompt, &options(150)).unwrap();
+        fresh.close(stage.model.as_mut());
+        assert_eq!(answered.tokens, expected.tokens);
+        n_run_before = session.n_evaluated();
+        session.save_rest(stage.model.as_mut());
+        session.close(stage.model.as_mut());
+        prompt.extend(answered.tokens);
+        prompt.extend((0..40).map(|i| i * 5 % 250 + turn));
+    }
+}
+
+/// What a cancelled turn has run is saved too, and so is the end of a prompt behind which the answer is
+/// thrown away.
+#[test]
+fn a_kept_session_saves_what_a_cancelled_turn_has_run_and_the_end_of_its_prompt() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut stage = Stage::on(BackendChoice::Cpu, 64);
+    let file = ModelFile::from(SmallModel::new().write());
+    let open = |stage: &mut Stage| {
+        let disk =
+            DiskKv::open(dir.path(), 1 << 30, &file, KvRounding::Applied).expect("a directory");
+        Session::open_kept(stage.model.as_mut(), 2000, disk).expect("there is memory")
+    };
+    let prompt: Vec<u32> = (0..700).map(|i| i * 7 % 250).collect();
+    let cancel = CancelToken::new();
+    let mut session = open(&mut stage);
+    session.sync(stage.model.as_mut(), &prompt[..699]).expect("it fits");
+    let cancelling = cancel.clone();
+    let turn = stage.observed(&mut session, &prompt[699..], &options(9), &cancel, &mut |event| {
+        if matches!(event, Event::Prefill { done: 384.., .. }) {
+            cancelling.cancel();
+        }
+    });
+    assert_eq!(turn.unwrap().reason, StopReason::Cancelled);
+    session.save_rest(stage.model.as_mut());
+    session.close(stage.model.as_mut());
+
+    let mut session = open(&mut stage);
+    assert_eq!(session.sync(stage.model.as_mut(), &prompt[..699]).expect("it fits"), 3 * BLOCK - 4);
+    stage.turn(&mut session, &prompt[699..], &options(300)).unwrap();
+    session.save_rest(stage.model.as_mut());
+    session.close(stage.model.as_mut());
+    let mut session = open(&mut stage);
+    let other = [&prompt[..], &[3; 50]].concat();
+    assert_eq!(session.sync(stage.model.as_mut(), &other).expect("it fits"), 5 * BLOCK - 4);
+    session.close(stage.model.as_mut());
 }

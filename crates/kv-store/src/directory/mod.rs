@@ -120,10 +120,17 @@ impl Directory {
     }
 
     fn start(&self) -> std::io::Result<()> {
-        if let Err(error) = self.make_dirs() {
-            // Whether there is anything to read shows below.
-            self.become_read_only(&error);
+        let not_made = self.make_dirs().err();
+        self.state().is_read_only = not_made.is_some();
+        // Whether there is anything to read; if not, that is what is told.
+        self.look_through()?;
+        if let Some(error) = not_made {
+            self.warn_read_only(&error);
         }
+        Ok(())
+    }
+
+    fn look_through(&self) -> std::io::Result<()> {
         // What a crash left over is removed, and a budget that has become smaller is kept. Both can
         // wait for the first save while another process is busy.
         if let Err(error) = self.locked(|| self.make_room(0)) {
@@ -167,9 +174,13 @@ impl Directory {
     fn become_read_only(&self, error: &std::io::Error) {
         let was_read_only = std::mem::replace(&mut self.state().is_read_only, true);
         if !was_read_only {
-            let path = self.paths.root.display();
-            tracing::warn!(%path, %error, "the KV store cannot be written to: nothing is saved");
+            self.warn_read_only(error);
         }
+    }
+
+    fn warn_read_only(&self, error: &std::io::Error) {
+        let path = self.paths.root.display();
+        tracing::warn!(%path, %error, "the KV store cannot be written to: nothing is saved");
     }
 
     /// No step that holds the state can leave it half changed, so a panic elsewhere does not

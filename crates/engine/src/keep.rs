@@ -7,6 +7,9 @@
 //! writes it.
 //!
 //! A prefix is read by a thread of its own and put into its slot between steps.
+//!
+//! So the scheduler does it. A [`Session`] that is used without one does it all at once, before and
+//! behind what it runs: nobody else waits.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver};
@@ -25,15 +28,17 @@ const INTERVAL_TOKENS: usize = 8192;
 /// Blocks that are handed to the store together.
 const BLOCKS_PER_SAVE: usize = 16;
 /// How long nothing is saved after the disk was behind.
-pub(super) const PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 /// A prefix on disk is brought back if it saves so many tokens.
 const WORTH_READING: usize = BLOCK_TOKENS;
+/// How often a shorter prefix is looked for after a damaged one.
+pub(crate) const RESTORE_TRIES: usize = 2;
 /// Pieces that the reading thread may be ahead.
 const N_AHEAD: usize = 4;
 
 /// What of a slot's timeline is to be saved.
 #[derive(Debug, Default)]
-pub(super) struct Saving {
+pub(crate) struct Saving {
     /// Blocks from the beginning that the store has or was handed.
     n_saved: usize,
     /// The blocks behind them that have been copied out of the slot.
@@ -44,7 +49,7 @@ pub(super) struct Saving {
 
 impl Saving {
     /// Hears that a prompt is the timeline now, of which the slot holds `n_stored` tokens.
-    pub(super) fn begin(&mut self, disk: &DiskKv, prompt: &[u32], n_stored: usize) {
+    pub(crate) fn begin(&mut self, disk: &DiskKv, prompt: &[u32], n_stored: usize) {
         self.due.retain(|due| due.0 <= n_stored);
         self.copied.clear();
         self.n_saved = disk.store.n_stored_blocks(prompt);
@@ -58,13 +63,13 @@ impl Saving {
     }
 
     /// Hears that nothing is run for now, with `n_tokens` tokens run.
-    pub(super) fn end(&mut self, n_tokens: usize) {
+    pub(crate) fn end(&mut self, n_tokens: usize) {
         self.due.retain(|due| due.0 <= n_tokens);
         self.ask(n_tokens, FrontierKind::TurnEnd);
     }
 
     /// Forgets the timeline.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
@@ -79,7 +84,7 @@ impl Saving {
 
     /// Whether something is to be saved that a timeline does not have which agrees for `n_common`
     /// tokens.
-    pub(super) fn would_lose(&self, n_common: usize) -> bool {
+    pub(crate) fn would_lose(&self, n_common: usize) -> bool {
         self.due.back().is_some_and(|due| due.0 > n_common)
     }
 
@@ -90,48 +95,51 @@ impl Saving {
 }
 
 /// Saves slots, within the time that there is.
-pub(super) struct Keeper {
-    pub(super) disk: DiskKv,
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub(crate) disk: DiskKv,
     /// Seconds that saving may take now; below zero if it took longer.
     credit: f64,
     paused_until: Option<Instant>,
     /// The store takes nothing, or the device gives nothing.
     is_off: bool,
+    /// Somebody was told that what is to be saved is larger than the budget.
+    too_large_told: bool,
 }
 
 impl Keeper {
-    pub(super) fn new(disk: DiskKv) -> Self {
-        Self { disk, credit: 0.0, paused_until: None, is_off: false }
+    pub(crate) fn new(disk: DiskKv) -> Self {
+        Self { disk, credit: 0.0, paused_until: None, is_off: false, too_large_told: false }
     }
 
     /// Whether there is something to save.
-    pub(super) fn has_work(&self, saving: &Saving, session: &Session) -> bool {
+    pub(crate) fn has_work(&self, saving: &Saving, session: &Session) -> bool {
         !self.is_off && saving.is_waiting(session.n_evaluated())
     }
 
     /// Whether the disk was behind a moment ago.
-    pub(super) fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         self.paused_until.is_some_and(|until| until > Instant::now())
     }
 
     /// Waits until the disk is no longer behind.
-    pub(super) fn wait_for_disk(&mut self) {
+    pub(crate) fn wait_for_disk(&mut self) {
         self.disk.store.flush();
         self.paused_until = None;
     }
 
     /// Hears how long a step took.
-    pub(super) fn earn(&mut self, seconds: f64) {
+    pub(crate) fn earn(&mut self, seconds: f64) {
         self.credit = (self.credit + seconds * SAVE_SHARE).min(seconds * SAVE_SHARE);
     }
 
     /// Whether saving may take time from those who wait.
-    pub(super) fn has_credit(&self) -> bool {
+    pub(crate) fn has_credit(&self) -> bool {
         self.credit > 0.0
     }
 
     /// Saves one block or frontier of a slot.
-    pub(super) fn save_one(
+    pub(crate) fn save_one(
         &mut self,
         model: &mut dyn Inference,
         session: &Session,
@@ -183,9 +191,15 @@ impl Keeper {
         match self.disk.store.save(Save { tokens, blocks, frontier }) {
             Ok(_) => saving.n_saved = n_blocks,
             Err(SaveError::QueueFull { .. }) => self.paused_until = Some(Instant::now() + PAUSE),
-            // What does not fit is not asked for again; the store has said so.
+            // The store has said so.
             Err(SaveError::ReadOnly | SaveError::Closed) => self.is_off = true,
-            Err(_) => saving.due.clear(),
+            // What does not fit is not asked for again.
+            Err(error) => {
+                saving.due.clear();
+                if !std::mem::replace(&mut self.too_large_told, true) {
+                    tracing::warn!(%error, "KV is not saved");
+                }
+            }
         }
     }
 
@@ -195,7 +209,7 @@ impl Keeper {
     }
 
     /// The longest prefix of a prompt on disk, if it saves much of what is to be run otherwise.
-    pub(super) fn find(&self, prompt: &[u32], n_evaluated: usize) -> Option<Hit> {
+    pub(crate) fn find(&self, prompt: &[u32], n_evaluated: usize) -> Option<Hit> {
         let but_last = &prompt[..prompt.len().saturating_sub(1)];
         let hit = self.disk.store.lookup(but_last)?;
         (hit.n_tokens() >= n_evaluated + WORTH_READING).then_some(hit)
@@ -203,7 +217,7 @@ impl Keeper {
 }
 
 /// A prefix on its way from the disk.
-pub(super) struct Restore {
+pub(crate) struct Restore {
     /// Tokens of the prefix.
     n_tokens: usize,
     /// The frontier, then blocks.
@@ -213,7 +227,7 @@ pub(super) struct Restore {
 
 /// How far a prefix has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Restored {
+pub(crate) enum Restored {
     /// More is to come.
     Waiting,
     /// It is there.
@@ -224,7 +238,7 @@ pub(super) enum Restored {
 
 impl Restore {
     /// Begins to read what the session lacks.
-    pub(super) fn start(hit: Hit, model: &mut dyn Inference, session: &mut Session) -> Self {
+    pub(crate) fn start(hit: Hit, model: &mut dyn Inference, session: &mut Session) -> Self {
         let n_tokens = hit.n_tokens();
         let first = session.keep_blocks(model, n_tokens);
         let (sender, pieces) = mpsc::sync_channel(N_AHEAD);
@@ -244,7 +258,7 @@ impl Restore {
     }
 
     /// Puts what has come into the slot, for as long as there is time.
-    pub(super) fn go_on(
+    pub(crate) fn go_on(
         &mut self,
         model: &mut dyn Inference,
         session: &mut Session,
