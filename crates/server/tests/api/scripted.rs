@@ -4,6 +4,7 @@
 //! that stands last. Answers are token ids, so that the same text may be said in other pieces.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -51,12 +52,20 @@ pub(crate) fn says(asked: &str, text: &str) -> Script {
     Script { asked: asked.to_owned(), said, ..Script::default() }
 }
 
+/// Whether something else was said than a script wants, since somebody cleared this: rules may allow a
+/// text in one cut only.
+pub(crate) static STRAYED: AtomicBool = AtomicBool::new(false);
+
 /// A model that follows scripts, which may be exchanged while it runs.
 pub(crate) fn scripted(scripts: Arc<Mutex<Vec<Script>>>) -> impl Inference {
     let eos = tiny().tokenizer.eos().expect("the vocabulary has an end");
     ScriptedModel::new(tiny().geometry.clone(), move |timeline: &[u32]| {
         let scripts = scripts.lock().expect("nobody panics with it");
         let (script, n_said) = script(&scripts, timeline).unwrap_or_default();
+        let wanted = n_said.checked_sub(1).and_then(|last| script.said.get(last));
+        if wanted.is_some_and(|wanted| timeline.last() != Some(wanted)) {
+            STRAYED.store(true, Ordering::Relaxed);
+        }
         Next {
             token: script.said.get(n_said).copied().unwrap_or(eos),
             pace: script.pace,
