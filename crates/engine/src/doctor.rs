@@ -52,6 +52,14 @@ struct Weighed {
     geometry: Geometry,
 }
 
+/// Memory of a graphics device.
+#[derive(Debug, Clone, Copy)]
+enum DeviceMemory {
+    Bytes(u64),
+    /// Its driver does not tell.
+    Untold,
+}
+
 /// Whether something fits memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fit {
@@ -216,9 +224,8 @@ impl Weighed {
         })
     }
 
-    /// What it costs on a machine with so many bytes free and a device of so many, `Some(None)` if it
-    /// does not tell.
-    fn plan(&self, free_bytes: Option<u64>, device_bytes: Option<Option<u64>>) -> Plan {
+    /// What it costs on a machine with so many bytes free and a device with such memory.
+    fn plan(&self, free_bytes: Option<u64>, device: Option<DeviceMemory>) -> Plan {
         let context = default_context(&self.geometry);
         let options = Options::new(DEFAULT_MAX_BATCH, KvRounding::Applied);
         let session_bytes = MemoryPlan::new(&self.geometry, &options, context, 1).total_bytes();
@@ -234,10 +241,14 @@ impl Weighed {
                 Some(free) if session_bytes <= free => Fit::FromDisk,
                 Some(_) => Fit::No,
             },
-            device: device_bytes.map(|memory| match memory {
-                None => Fit::Unknown,
-                Some(memory) if wanted as f64 <= gpu::MEMORY_SHARE * memory as f64 => Fit::Whole,
-                Some(_) => Fit::No,
+            device: device.map(|memory| match memory {
+                DeviceMemory::Untold => Fit::Unknown,
+                DeviceMemory::Bytes(memory)
+                    if wanted as f64 <= gpu::MEMORY_SHARE * memory as f64 =>
+                {
+                    Fit::Whole
+                }
+                DeviceMemory::Bytes(_) => Fit::No,
             }),
         }
     }
@@ -265,7 +276,10 @@ pub fn diagnose(
     let adapters = quietly(gpu::adapters).unwrap_or_default();
     let device = gpu::examine();
     let free_bytes = machine.as_ref().map(|machine| machine.available_bytes);
-    let device_bytes = device.as_ref().ok().map(|device| device.memory_bytes);
+    let device_memory = device
+        .as_ref()
+        .ok()
+        .map(|device| device.memory_bytes.map_or(DeviceMemory::Untold, DeviceMemory::Bytes));
     let mut checks =
         check_backend("cpu", thoroughness != Thoroughness::Quick, on_step, || Ok(Cpu::default()));
     if let Ok(device) = &device {
@@ -281,7 +295,7 @@ pub fn diagnose(
         cpu,
         adapters,
         device,
-        plans: candidates.iter().map(|file| file.plan(free_bytes, device_bytes)).collect(),
+        plans: candidates.iter().map(|file| file.plan(free_bytes, device_memory)).collect(),
         checks,
         rates_of: candidates[0].name.clone(),
         active_bytes: candidates[0].active_bytes.unwrap_or(Q2_ACTIVE_BYTES),
@@ -369,17 +383,18 @@ mod tests {
     #[test]
     fn plans_say_what_fits() {
         let q2 = Weighed::published().next().expect("q2 is published");
+        let bytes = |gib| Some(DeviceMemory::Bytes(gib * GIB));
         let check = |free, device, expected| {
             let plan = q2.plan(free, device);
             assert!((110 << 20..GIB).contains(&plan.session_bytes), "{plan:?}");
             assert_eq!((plan.machine, plan.device), expected);
         };
         check(Some(128 * GIB), None, (Fit::Whole, None));
-        check(Some(80 * GIB), Some(None), (Fit::FromDisk, Some(Fit::Unknown)));
-        check(Some(100 << 20), Some(Some(80 * GIB)), (Fit::No, Some(Fit::No)));
+        check(Some(80 * GIB), Some(DeviceMemory::Untold), (Fit::FromDisk, Some(Fit::Unknown)));
+        check(Some(100 << 20), bytes(80), (Fit::No, Some(Fit::No)));
         // A tenth of a device is left to others.
-        check(None, Some(Some(96 * GIB)), (Fit::Unknown, Some(Fit::Whole)));
-        check(None, Some(Some(88 * GIB)), (Fit::Unknown, Some(Fit::No)));
+        check(None, bytes(96), (Fit::Unknown, Some(Fit::Whole)));
+        check(None, bytes(88), (Fit::Unknown, Some(Fit::No)));
     }
 
     fn diagnosis(checks: Vec<Check>) -> Diagnosis {
