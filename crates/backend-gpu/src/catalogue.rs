@@ -11,7 +11,7 @@ use crate::pipelines::Kernel;
 use crate::profile::DeviceProfile;
 use crate::store::Stored;
 use crate::weights::Format;
-use crate::{hyper_connection, index, kv, linear, norm, packed, store};
+use crate::{hyper_connection, index, kv, linear, measure, norm, packed, store};
 
 /// Formats by name.
 pub(crate) const FORMATS: [(&str, Format); 8] = [
@@ -112,6 +112,8 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         ("pack", packed::pack_kernel()),
         ("halve", packed::halve_kernel(1)),
         ("halve_twice", packed::halve_kernel(2)),
+        ("read_through", measure::read_kernel()),
+        ("take_turns", measure::turn_kernel()),
         ("rms_norm", norm::rms_norm_kernel(profile)),
         ("rms_norm_heads", norm::rms_norm_heads_kernel(profile)),
         ("rope_tail", norm::rope_tail_kernel()),

@@ -65,6 +65,52 @@ pub enum OpenError {
     },
 }
 
+/// A graphics device as its driver presents it, opened or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adapter {
+    /// Name of the device.
+    pub name: String,
+    /// The interface that it is reached through: `Vulkan`, `Metal`, `Dx12`.
+    pub interface: String,
+    /// Name and version of the driver.
+    pub driver: String,
+    /// What it is: `DiscreteGpu`, `IntegratedGpu`, `VirtualGpu`, `Cpu`, `Other`.
+    pub kind: String,
+    /// Whether it is a processor that pretends.
+    pub is_software: bool,
+    /// Memory of the device in bytes, where its driver tells.
+    pub memory_bytes: Option<u64>,
+    /// The facts that choose between kernels, as the driver tells them.
+    pub profile: DeviceProfile,
+}
+
+impl Adapter {
+    fn new(adapter: &wgpu::Adapter) -> Self {
+        let info = adapter.get_info();
+        let profile = DeviceProfile::of_adapter(
+            &info,
+            adapter.features(),
+            &adapter.limits(),
+            &adapter.cooperative_matrix_properties(),
+            ProfileChoice::Device,
+        );
+        Self {
+            interface: format!("{:?}", info.backend),
+            driver: [info.driver, info.driver_info].join(" ").trim().to_owned(),
+            kind: format!("{:?}", info.device_type),
+            is_software: info.device_type == DeviceType::Cpu,
+            memory_bytes: memory_bytes(adapter),
+            name: info.name,
+            profile,
+        }
+    }
+}
+
+/// Every graphics device of this machine, the one that [`AdapterChoice::Any`] takes first.
+pub fn adapters() -> Vec<Adapter> {
+    ranked_adapters().iter().map(Adapter::new).collect()
+}
+
 /// The first failure that a device reported, shared with wgpu's callbacks.
 #[derive(Debug, Clone, Default)]
 struct Failure(Arc<Mutex<Option<Cause>>>);
@@ -249,22 +295,31 @@ fn best_adapter(choice: AdapterChoice) -> Result<wgpu::Adapter, OpenError> {
     if choice == AdapterChoice::Hardware && !hardware::may_be_present() {
         return Err(OpenError::NoAdapter);
     }
-    let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = backends;
-    descriptor.flags = wgpu::InstanceFlags::empty();
-    let instance = wgpu::Instance::new(descriptor);
-    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
-    let rank = |adapter: &wgpu::Adapter| match adapter.get_info().device_type {
+    ranked_adapters()
+        .into_iter()
+        .find(|adapter| choice == AdapterChoice::Any || rank(adapter) > 0)
+        .ok_or(OpenError::NoAdapter)
+}
+
+/// How fast an adapter likely is; 0 is a software one.
+fn rank(adapter: &wgpu::Adapter) -> u32 {
+    match adapter.get_info().device_type {
         DeviceType::DiscreteGpu => 4,
         DeviceType::IntegratedGpu => 3,
         DeviceType::VirtualGpu => 2,
         DeviceType::Other => 1,
         DeviceType::Cpu => 0,
-    };
+    }
+}
+
+/// All adapters, the one that is likely the fastest first.
+fn ranked_adapters() -> Vec<wgpu::Adapter> {
+    let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = backends;
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    let instance = wgpu::Instance::new(descriptor);
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    adapters.sort_by_key(|adapter| std::cmp::Reverse(rank(adapter)));
     adapters
-        .into_iter()
-        .filter(|adapter| choice == AdapterChoice::Any || rank(adapter) > 0)
-        .max_by_key(rank)
-        .ok_or(OpenError::NoAdapter)
 }

@@ -16,7 +16,9 @@ use crate::memory::{KvRows, Routing, Selection, Tensor, TokenIds};
 use crate::profile::DeviceProfile;
 use crate::timing::Timing;
 use crate::weights::Weight;
-use crate::{attention, experts, hyper_connection, index, kv, linear, memory, norm, store};
+use crate::{
+    attention, experts, hyper_connection, index, kv, linear, measure, memory, norm, store,
+};
 
 /// The GPU backend. Ops record; [`Backend::finish`] and reads wait.
 pub struct Gpu {
@@ -71,6 +73,15 @@ impl Gpu {
         self.context.counts()
     }
 
+    /// Seconds between the beginnings of two kernels of which one waits for the other and neither does
+    /// anything to speak of: a token has several hundred.
+    ///
+    /// # Errors
+    /// If the device failed.
+    pub fn dispatch_seconds(&mut self) -> Result<f64> {
+        measure::dispatch_seconds(&mut self.context)
+    }
+
     /// The facts that choose between kernels.
     pub fn profile(&self) -> &DeviceProfile {
         &self.context.device.profile
@@ -87,6 +98,11 @@ impl Backend for Gpu {
 
     fn name(&self) -> &'static str {
         crate::NAME
+    }
+
+    fn read_bandwidth(&mut self) -> Option<f64> {
+        let is_software = self.is_software();
+        measure::read_bandwidth(&mut self.context, is_software)
     }
 
     fn attends_in_halves(&self) -> bool {

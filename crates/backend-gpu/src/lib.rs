@@ -27,6 +27,7 @@ mod hyper_connection;
 mod index;
 mod kv;
 mod linear;
+mod measure;
 mod memory;
 mod norm;
 mod packed;
@@ -39,7 +40,7 @@ mod store;
 mod timing;
 mod weights;
 
-pub use device::{AdapterChoice, OpenError, Options};
+pub use device::{Adapter, AdapterChoice, OpenError, Options, adapters};
 pub use encode::Counts;
 pub use gpu::Gpu;
 pub use memory::{KvRows, Routing, Selection, Tensor, TokenIds};

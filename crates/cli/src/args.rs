@@ -12,6 +12,7 @@ use crate::bench::BenchArgs;
 use crate::cache::CacheArgs;
 use crate::config::ConfigArgs;
 use crate::convert::ConvertArgs;
+use crate::doctor::DoctorArgs;
 use crate::download::{DownloadArgs, ModelsArgs};
 use crate::quantize::QuantizeArgs;
 use crate::repl::{ChatArgs, tokens};
@@ -72,6 +73,11 @@ pub(crate) enum Command {
     /// Prefills to each context, decodes there, and goes on to the next; ends with a table on
     /// standard output.
     Bench(BenchArgs),
+    /// Check this machine: what it has, what fits, and whether its results are right.
+    ///
+    /// Measures how fast processor and graphics device read memory, and holds every op on both against
+    /// its plain definition. Fails if a result is off.
+    Doctor(DoctorArgs),
     /// Fetch a published model file.
     ///
     /// Goes on where it was stopped, and checks the whole by its SHA-256. Files lie in the Hugging

@@ -13,6 +13,7 @@ mod cache;
 mod config;
 mod convert;
 mod disk;
+mod doctor;
 mod download;
 mod env;
 mod files;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Command::Logits(args) => logits::logits(args),
         Command::Convert(args) => convert::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Doctor(args) => doctor::doctor(args),
         Command::Download(args) => download::download(args),
         Command::Models(args) => download::models(args),
         Command::Setup(args) => setup::setup(args),

@@ -50,6 +50,12 @@ pub(crate) fn sentence(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }
 
+/// The same for an error that stays where it is.
+pub(crate) fn cause_chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// With `verbose`, every cause has a line of its own.
 pub(crate) fn message(error: &anyhow::Error, verbose: bool) -> String {
     let mut lines = Vec::new();

@@ -3,8 +3,12 @@
 use gguf::MappedFile;
 use model::Inference;
 
+use crate::doctor::{AdapterReport, Check, DeviceReport};
 use crate::error::{Error, Result};
 use crate::load::{LoadOptions, ModelFile};
+
+/// Share of a device's memory that a model may take.
+pub(crate) const MEMORY_SHARE: f64 = 0.9;
 
 /// # Errors
 /// Always: this build has no GPU backend.
@@ -23,4 +27,20 @@ pub(crate) fn load_if_it_suits(
     _: &mut dyn FnMut(u64),
 ) -> Option<model::Result<Box<dyn Inference>>> {
     None
+}
+
+/// None.
+pub(crate) fn adapters() -> Vec<AdapterReport> {
+    Vec::new()
+}
+
+/// # Errors
+/// Always: this build has no GPU backend.
+pub(crate) fn examine() -> Result<DeviceReport> {
+    Err(Error::NoBackend { backend: "gpu" })
+}
+
+/// None: there is no device.
+pub(crate) fn check(_: bool, _: &mut dyn FnMut(&str)) -> Vec<Check> {
+    Vec::new()
 }

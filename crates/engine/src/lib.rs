@@ -11,6 +11,7 @@
 mod bench;
 mod cancel;
 mod disk;
+mod doctor;
 mod error;
 mod evaluate;
 #[cfg(feature = "gpu")]
@@ -38,6 +39,9 @@ pub use model::{ActiveBytes, Geometry, Inference, LogitsWanted, MemoryPlan};
 pub use bench::{BenchOptions, Frontier, bench};
 pub use cancel::CancelToken;
 pub use disk::DiskKv;
+pub use doctor::{
+    AdapterReport, Check, CpuReport, DeviceReport, Diagnosis, Fit, Plan, Thoroughness, diagnose,
+};
 pub use error::{Error, Result};
 pub use evaluate::evaluate;
 pub use importance::{ImportanceCollector, ImportanceMatrix, ImportanceSource, InputSquares};

@@ -9,6 +9,7 @@ use std::error::Error;
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::GroupOutcome;
 use super::limits::Limit;
 use super::metrics::{distance, ulps};
 use crate::ops::Backend;
@@ -171,7 +172,7 @@ pub(super) struct Checker<F, B> {
     failures: Vec<String>,
 }
 
-impl<F: FnMut() -> B, B: Backend> Checker<F, B> {
+impl<F: FnMut() -> Result<B, String>, B: Backend> Checker<F, B> {
     pub(super) fn new(make: F, law: Law) -> Self {
         Self { make, backend: None, law, n_cases: 0, failures: Vec::new() }
     }
@@ -215,7 +216,7 @@ impl<F: FnMut() -> B, B: Backend> Checker<F, B> {
         case: &C,
         arrangement: &Arrangement,
     ) -> Result<Vec<Output>, String> {
-        let mut backend = self.backend.take().unwrap_or_else(&mut self.make);
+        let mut backend = self.backend.take().map_or_else(&mut self.make, Ok)?;
         // The backend is dropped if it panicked, so no broken state is seen.
         let outcome = catch_unwind(AssertUnwindSafe(|| case.run(&mut backend, arrangement)));
         match outcome {
@@ -231,6 +232,11 @@ impl<F: FnMut() -> B, B: Backend> Checker<F, B> {
                 Err(format!("panicked: {}", message.unwrap_or("no message")))
             }
         }
+    }
+
+    /// Ends the run.
+    pub(super) fn outcome(self) -> GroupOutcome {
+        GroupOutcome { n_cases: self.n_cases, failures: self.failures }
     }
 
     /// Ends the run.

@@ -8,6 +8,7 @@ mod bench;
 mod built_in;
 mod cache;
 mod chat;
+mod doctor;
 mod documents;
 mod download;
 mod fences;
