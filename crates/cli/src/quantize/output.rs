@@ -14,7 +14,9 @@ use anyhow::{Context as _, bail};
 use gguf::{Writer, WriterBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{folder, read_bounded};
+#[cfg(unix)]
+use crate::files::folder;
+use crate::files::read_bounded;
 
 /// Longest journal read.
 const MAX_JOURNAL_BYTES: u64 = 4 << 20;
