@@ -15,6 +15,7 @@ mod feed_forward;
 mod fill;
 mod forward;
 mod geometry;
+mod inference;
 mod plan;
 mod slot;
 mod snapshot;
@@ -23,8 +24,9 @@ mod timeline;
 mod weights;
 
 pub use error::{Error, Mismatch, Result};
-pub use forward::{DEFAULT_REWIND_TOKENS, Extend, Inference, LogitsWanted, Model, Options};
+pub use forward::Model;
 pub use geometry::{ARCHITECTURE, Geometry};
+pub use inference::{DEFAULT_REWIND_TOKENS, Extend, Inference, LogitsWanted, Options};
 pub use plan::{ActiveBytes, MemoryPlan};
 pub use slot::{KvPart, SlotId};
 pub use snapshot::BLOCK_TOKENS;

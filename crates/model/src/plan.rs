@@ -3,8 +3,8 @@
 use backend::{KvLayout, KvRounding};
 use gguf::MappedFile;
 
-use crate::forward::Options;
 use crate::geometry::{Geometry, OVERLAP_RATIO};
+use crate::inference::Options;
 use crate::slot::{checkpoints, kept_inputs, ring_rows};
 use crate::tensors::{Role, TensorSpec, tensor_specs};
 

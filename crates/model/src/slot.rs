@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use backend::{Backend, CompressorState, KvLayout};
 
-use crate::forward::Options;
 use crate::geometry::{Geometry, LARGEST_RATIO, OVERLAP_RATIO};
+use crate::inference::Options;
 use crate::timeline::Timeline;
 
 /// Names a slot of a [`crate::Model`], or of whatever else is an [`crate::Inference`].
