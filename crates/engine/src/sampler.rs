@@ -213,7 +213,7 @@ fn best_token(logits: &[f32]) -> Result<u32> {
     for chunk in logits.chunks(LANES) {
         for ((largest, is_wrong), &value) in largest.iter_mut().zip(&mut is_wrong).zip(chunk) {
             *largest = if value > *largest { value } else { *largest };
-            *is_wrong |= value.is_nan() | (value == f32::INFINITY);
+            *is_wrong |= value.is_nan() || value == f32::INFINITY;
         }
     }
     let wrong = |(_, value): &(u32, &f32)| value.is_nan() || **value == f32::INFINITY;
