@@ -141,7 +141,8 @@ fn main(
     let my_head = thread / 4u;
     let my_rows = thread % 4u * (ROWS / 4u);
     let sink = sinks[first_head + my_head];
-    var largest = sink;
+    // Of rows alone: beside a large sink their weights are nothing in f16.
+    var largest = LOWEST;
     var weight_sum = 0.0;
 
     var s00 = Sum();
@@ -205,7 +206,7 @@ fn main(
         tile_largest = max(tile_largest, subgroupShuffleXor(tile_largest, 1u));
         tile_largest = max(tile_largest, subgroupShuffleXor(tile_largest, 2u));
         if first == 0u {
-            largest = max(largest, tile_largest);
+            largest = tile_largest;
         } else if tile_largest > largest + SLACK {
             atomicStore(&must_scale[0], 1u);
         }
