@@ -49,11 +49,38 @@ struct Parameters {
     uint n_rows_h;
     float norm_eps;
 };
-typedef uint type_8[1];
-typedef metal::uint4 type_10[1];
+struct wa_Words {
+    metal::uint4 low;
+    metal::uint4 high;
+    uint scales;
+    char _pad3[12];
+};
+typedef metal::uint4 type_9[1];
+typedef uint type_10[1];
 typedef float type_11[1];
+struct wb_Words {
+    metal::uint4 low;
+    metal::uint4 high;
+    uint scales;
+    char _pad3[12];
+};
 struct type_13 {
     metal::float4 inner[2];
+};
+struct wc_Words {
+    metal::uint4 inner[4];
+};
+struct wd_Words {
+    metal::uint4 inner[4];
+};
+struct we_Words {
+    metal::uint4 inner[4];
+};
+struct wf_Words {
+    metal::uint4 inner[4];
+};
+struct wg_Words {
+    metal::uint4 inner[4];
 };
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 128u;
@@ -74,7 +101,7 @@ float group_product(
 ) {
     float sum = 0.0;
     uint i = 0u;
-    uint at = (first / 4u) + (group * 8u);
+    uint at_1 = (first / 4u) + (group * 8u);
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
@@ -91,7 +118,7 @@ float group_product(
             float _e16 = sum;
             uint _e17 = i;
             uint _e20 = i;
-            metal::float4 _e23 = x[at + _e20];
+            metal::float4 _e23 = x[at_1 + _e20];
             sum = _e16 + metal::dot(values.inner[_e17], _e23);
         }
     }
@@ -247,6 +274,15 @@ void activations_begin(
     return;
 }
 
+metal::float4 x_four(
+    uint at,
+    device type_3 const& x,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    metal::float4 _e3 = x[at];
+    return _e3;
+}
+
 uint n_blocks(
     uint n_rows
 ) {
@@ -259,54 +295,84 @@ void wa_begin(
     return;
 }
 
-type_4 wa_group(
-    uint index,
-    device type_8 const& wa_scales,
-    device type_10 const& wa_quants,
-    constant _mslBufferSizes& _buffer_sizes
+metal::float4 wa_bytes(
+    uint word
+) {
+    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
+    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
+}
+
+type_4 wa_values_of(
+    wa_Words words,
+    uint index
 ) {
     type_4 values_2 = {};
     uint i_2 = 0u;
-    uint _e5 = wa_scales[index / 2u];
-    float scale = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
-    metal::uint4 low = wa_quants[index * 2u];
-    metal::uint4 high = wa_quants[(index * 2u) + 1u];
+    float scale = float2(as_type<half2>((words.scales >> (16u * (index & 1u))))).x;
+    metal::uint4 low = words.low ^ metal::uint4(2155905152u);
+    metal::uint4 high = words.high ^ metal::uint4(2155905152u);
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
-            uint _e48 = i_2;
-            i_2 = _e48 + 1u;
+            uint _e45 = i_2;
+            i_2 = _e45 + 1u;
         }
         loop_init_6 = false;
-        uint _e28 = i_2;
-        if (_e28 < 4u) {
+        uint _e21 = i_2;
+        if (_e21 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_2;
-            uint _e33 = i_2;
-            values_2.inner[_e31] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(low[_e33])));
-            uint _e39 = i_2;
-            uint _e42 = i_2;
-            values_2.inner[4u + _e39] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(high[_e42])));
+            uint _e24 = i_2;
+            uint _e26 = i_2;
+            metal::float4 _e28 = wa_bytes(low[_e26]);
+            values_2.inner[_e24] = scale * (_e28 - metal::float4(128.0));
+            uint _e34 = i_2;
+            uint _e37 = i_2;
+            metal::float4 _e39 = wa_bytes(high[_e37]);
+            values_2.inner[4u + _e34] = scale * (_e39 - metal::float4(128.0));
         }
     }
-    type_4 _e50 = values_2;
-    return _e50;
+    type_4 _e47 = values_2;
+    return _e47;
+}
+
+wa_Words wa_words(
+    uint index_1,
+    device type_9 const& wa_quants,
+    device type_10 const& wa_scales,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    metal::uint4 _e5 = wa_quants[index_1 * 2u];
+    metal::uint4 _e12 = wa_quants[(index_1 * 2u) + 1u];
+    uint _e17 = wa_scales[index_1 / 2u];
+    return wa_Words {_e5, _e12, _e17};
+}
+
+type_4 wa_group(
+    uint index_2,
+    device type_9 const& wa_quants,
+    device type_10 const& wa_scales,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    wa_Words _e1 = wa_words(index_2, wa_quants, wa_scales, _buffer_sizes);
+    type_4 _e2 = wa_values_of(_e1, index_2);
+    return _e2;
 }
 
 float wa_product(
-    uint index_1,
+    uint index_3,
     uint first_2,
     uint group_1,
     uint columns_2,
     device type_3 const& x,
-    device type_8 const& wa_scales,
-    device type_10 const& wa_quants,
+    device type_9 const& wa_quants,
+    device type_10 const& wa_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = wa_group(index_1, wa_scales, wa_quants, _buffer_sizes);
+    type_4 _e4 = wa_group(index_3, wa_quants, wa_scales, _buffer_sizes);
     float _e5 = group_product(_e4, first_2, group_1, columns_2, x, _buffer_sizes);
     return _e5;
 }
@@ -384,8 +450,8 @@ void wa_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_8 const& wa_scales,
-    device type_10 const& wa_quants,
+    device type_9 const& wa_quants,
+    device type_10 const& wa_scales,
     device type_11& wa_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -437,7 +503,7 @@ void wa_rows(
                 {
                     uint _e34 = r_1;
                     uint row = metal::min(first_row_7 + _e34, n_rows_2 - 1u);
-                    uint index_14 = (row * GROUPS) + group_3;
+                    uint index_28 = (row * GROUPS) + group_3;
                     uint _e44 = p.rows_per_part;
                     uint _e48 = p.columns;
                     uint part = (row / _e44) * _e48;
@@ -465,7 +531,7 @@ void wa_rows(
                                 uint _e69 = t_1;
                                 float _e72 = sums_1.inner[(_e66 * TOKENS) + _e69];
                                 uint _e75 = p.columns;
-                                float _e76 = wa_product(index_14, first_5, group_3, _e75, x, wa_scales, wa_quants, _buffer_sizes);
+                                float _e76 = wa_product(index_28, first_5, group_3, _e75, x, wa_quants, wa_scales, _buffer_sizes);
                                 sums_1.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
@@ -485,54 +551,84 @@ void wb_begin(
     return;
 }
 
-type_4 wb_group(
-    uint index_2,
-    device type_8 const& wb_scales,
-    device type_10 const& wb_quants,
-    constant _mslBufferSizes& _buffer_sizes
+metal::float4 wb_bytes(
+    uint word_1
+) {
+    metal::float2 even_1 = float2(as_type<half2>(((word_1 & 16711935u) | 1677747200u)));
+    metal::float2 odd_1 = float2(as_type<half2>((((word_1 >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
+}
+
+type_4 wb_values_of(
+    wb_Words words_1,
+    uint index_4
 ) {
     type_4 values_3 = {};
     uint i_3 = 0u;
-    uint _e5 = wb_scales[index_2 / 2u];
-    float scale_1 = float2(as_type<half2>((_e5 >> (16u * (index_2 & 1u))))).x;
-    metal::uint4 low_1 = wb_quants[index_2 * 2u];
-    metal::uint4 high_1 = wb_quants[(index_2 * 2u) + 1u];
+    float scale_1 = float2(as_type<half2>((words_1.scales >> (16u * (index_4 & 1u))))).x;
+    metal::uint4 low_1 = words_1.low ^ metal::uint4(2155905152u);
+    metal::uint4 high_1 = words_1.high ^ metal::uint4(2155905152u);
     bool loop_init_12 = true;
     while(true) {
         if (!loop_init_12) {
-            uint _e48 = i_3;
-            i_3 = _e48 + 1u;
+            uint _e45 = i_3;
+            i_3 = _e45 + 1u;
         }
         loop_init_12 = false;
-        uint _e28 = i_3;
-        if (_e28 < 4u) {
+        uint _e21 = i_3;
+        if (_e21 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_3;
-            uint _e33 = i_3;
-            values_3.inner[_e31] = scale_1 * static_cast<metal::float4>(int4(as_type<packed_char4>(low_1[_e33])));
-            uint _e39 = i_3;
-            uint _e42 = i_3;
-            values_3.inner[4u + _e39] = scale_1 * static_cast<metal::float4>(int4(as_type<packed_char4>(high_1[_e42])));
+            uint _e24 = i_3;
+            uint _e26 = i_3;
+            metal::float4 _e28 = wb_bytes(low_1[_e26]);
+            values_3.inner[_e24] = scale_1 * (_e28 - metal::float4(128.0));
+            uint _e34 = i_3;
+            uint _e37 = i_3;
+            metal::float4 _e39 = wb_bytes(high_1[_e37]);
+            values_3.inner[4u + _e34] = scale_1 * (_e39 - metal::float4(128.0));
         }
     }
-    type_4 _e50 = values_3;
-    return _e50;
+    type_4 _e47 = values_3;
+    return _e47;
+}
+
+wb_Words wb_words(
+    uint index_5,
+    device type_9 const& wb_quants,
+    device type_10 const& wb_scales,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    metal::uint4 _e5 = wb_quants[index_5 * 2u];
+    metal::uint4 _e12 = wb_quants[(index_5 * 2u) + 1u];
+    uint _e17 = wb_scales[index_5 / 2u];
+    return wb_Words {_e5, _e12, _e17};
+}
+
+type_4 wb_group(
+    uint index_6,
+    device type_9 const& wb_quants,
+    device type_10 const& wb_scales,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    wb_Words _e1 = wb_words(index_6, wb_quants, wb_scales, _buffer_sizes);
+    type_4 _e2 = wb_values_of(_e1, index_6);
+    return _e2;
 }
 
 float wb_product(
-    uint index_3,
+    uint index_7,
     uint first_3,
     uint group_2,
     uint columns_3,
     device type_3 const& x,
-    device type_8 const& wb_scales,
-    device type_10 const& wb_quants,
+    device type_9 const& wb_quants,
+    device type_10 const& wb_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = wb_group(index_3, wb_scales, wb_quants, _buffer_sizes);
+    type_4 _e4 = wb_group(index_7, wb_quants, wb_scales, _buffer_sizes);
     float _e5 = group_product(_e4, first_3, group_2, columns_3, x, _buffer_sizes);
     return _e5;
 }
@@ -610,8 +706,8 @@ void wb_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_8 const& wb_scales,
-    device type_10 const& wb_quants,
+    device type_9 const& wb_quants,
+    device type_10 const& wb_scales,
     device type_11& wb_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -663,7 +759,7 @@ void wb_rows(
                 {
                     uint _e34 = r_3;
                     uint row_1 = metal::min(first_row_8 + _e34, n_rows_4 - 1u);
-                    uint index_15 = (row_1 * GROUPS) + group_4;
+                    uint index_29 = (row_1 * GROUPS) + group_4;
                     uint _e44 = p.rows_per_part;
                     uint _e48 = p.columns;
                     uint part_1 = (row_1 / _e44) * _e48;
@@ -691,7 +787,7 @@ void wb_rows(
                                 uint _e69 = t_3;
                                 float _e72 = sums_3.inner[(_e66 * TOKENS) + _e69];
                                 uint _e75 = p.columns;
-                                float _e76 = wb_product(index_15, first_6, group_4, _e75, x, wb_scales, wb_quants, _buffer_sizes);
+                                float _e76 = wb_product(index_29, first_6, group_4, _e75, x, wb_quants, wb_scales, _buffer_sizes);
                                 sums_3.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
@@ -706,11 +802,11 @@ void wb_rows(
 }
 
 type_13 wc_eight(
-    uint index_4,
-    device type_10 const& wc_values,
+    uint index_8,
+    device type_9 const& wc_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    metal::uint4 eight = wc_values[index_4];
+    metal::uint4 eight = wc_values[index_8];
     return type_13 {{metal::float4(float2(as_type<half2>(eight.x)), float2(as_type<half2>(eight.y))), metal::float4(float2(as_type<half2>(eight.z)), float2(as_type<half2>(eight.w)))}};
 }
 
@@ -787,7 +883,7 @@ void wc_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_10 const& wc_values,
+    device type_9 const& wc_values,
     device type_11& wc_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -800,8 +896,8 @@ void wc_rows(
     bool loop_init_20 = true;
     while(true) {
         if (!loop_init_20) {
-            uint _e102 = step_2;
-            step_2 = _e102 + 1u;
+            uint _e98 = step_2;
+            step_2 = _e98 + 1u;
         }
         loop_init_20 = false;
         uint _e13 = step_2;
@@ -825,8 +921,8 @@ void wc_rows(
             bool loop_init_21 = true;
             while(true) {
                 if (!loop_init_21) {
-                    uint _e99 = r_5;
-                    r_5 = _e99 + 1u;
+                    uint _e95 = r_5;
+                    r_5 = _e95 + 1u;
                 }
                 loop_init_21 = false;
                 uint _e31 = r_5;
@@ -845,8 +941,8 @@ void wc_rows(
                     bool loop_init_22 = true;
                     while(true) {
                         if (!loop_init_22) {
-                            uint _e96 = t_5;
-                            t_5 = _e96 + 1u;
+                            uint _e92 = t_5;
+                            t_5 = _e92 + 1u;
                         }
                         loop_init_22 = false;
                         uint _e55 = t_5;
@@ -860,13 +956,13 @@ void wc_rows(
                             if (_e58 < _e61) {
                                 uint _e63 = t_5;
                                 uint _e66 = p.x_width;
-                                uint at_1 = (((_e63 * _e66) + part_2) / 4u) + (2u * i_9);
+                                uint at_2 = (((_e63 * _e66) + part_2) / 4u) + (2u * i_9);
                                 uint _e74 = r_5;
                                 uint _e77 = t_5;
                                 float _e80 = sums_5.inner[(_e74 * TOKENS) + _e77];
-                                metal::float4 _e84 = x[at_1];
-                                metal::float4 _e91 = x[at_1 + 1u];
-                                sums_5.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
+                                metal::float4 _e82 = x_four(at_2, x, _buffer_sizes);
+                                metal::float4 _e87 = x_four(at_2 + 1u, x, _buffer_sizes);
+                                sums_5.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }
@@ -880,11 +976,11 @@ void wc_rows(
 }
 
 type_13 wd_eight(
-    uint index_5,
-    device type_10 const& wd_values,
+    uint index_9,
+    device type_9 const& wd_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    metal::uint4 eight_1 = wd_values[index_5];
+    metal::uint4 eight_1 = wd_values[index_9];
     return type_13 {{metal::float4(float2(as_type<half2>(eight_1.x)), float2(as_type<half2>(eight_1.y))), metal::float4(float2(as_type<half2>(eight_1.z)), float2(as_type<half2>(eight_1.w)))}};
 }
 
@@ -961,7 +1057,7 @@ void wd_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_10 const& wd_values,
+    device type_9 const& wd_values,
     device type_11& wd_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -974,8 +1070,8 @@ void wd_rows(
     bool loop_init_25 = true;
     while(true) {
         if (!loop_init_25) {
-            uint _e102 = step_3;
-            step_3 = _e102 + 1u;
+            uint _e98 = step_3;
+            step_3 = _e98 + 1u;
         }
         loop_init_25 = false;
         uint _e13 = step_3;
@@ -999,8 +1095,8 @@ void wd_rows(
             bool loop_init_26 = true;
             while(true) {
                 if (!loop_init_26) {
-                    uint _e99 = r_7;
-                    r_7 = _e99 + 1u;
+                    uint _e95 = r_7;
+                    r_7 = _e95 + 1u;
                 }
                 loop_init_26 = false;
                 uint _e31 = r_7;
@@ -1019,8 +1115,8 @@ void wd_rows(
                     bool loop_init_27 = true;
                     while(true) {
                         if (!loop_init_27) {
-                            uint _e96 = t_7;
-                            t_7 = _e96 + 1u;
+                            uint _e92 = t_7;
+                            t_7 = _e92 + 1u;
                         }
                         loop_init_27 = false;
                         uint _e55 = t_7;
@@ -1034,13 +1130,13 @@ void wd_rows(
                             if (_e58 < _e61) {
                                 uint _e63 = t_7;
                                 uint _e66 = p.x_width;
-                                uint at_2 = (((_e63 * _e66) + part_3) / 4u) + (2u * i_10);
+                                uint at_3 = (((_e63 * _e66) + part_3) / 4u) + (2u * i_10);
                                 uint _e74 = r_7;
                                 uint _e77 = t_7;
                                 float _e80 = sums_7.inner[(_e74 * TOKENS) + _e77];
-                                metal::float4 _e84 = x[at_2];
-                                metal::float4 _e91 = x[at_2 + 1u];
-                                sums_7.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
+                                metal::float4 _e82 = x_four(at_3, x, _buffer_sizes);
+                                metal::float4 _e87 = x_four(at_3 + 1u, x, _buffer_sizes);
+                                sums_7.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }
@@ -1054,11 +1150,11 @@ void wd_rows(
 }
 
 type_13 we_eight(
-    uint index_6,
-    device type_10 const& we_values,
+    uint index_10,
+    device type_9 const& we_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    metal::uint4 eight_2 = we_values[index_6];
+    metal::uint4 eight_2 = we_values[index_10];
     return type_13 {{metal::float4(float2(as_type<half2>(eight_2.x)), float2(as_type<half2>(eight_2.y))), metal::float4(float2(as_type<half2>(eight_2.z)), float2(as_type<half2>(eight_2.w)))}};
 }
 
@@ -1135,7 +1231,7 @@ void we_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_10 const& we_values,
+    device type_9 const& we_values,
     device type_11& we_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -1148,8 +1244,8 @@ void we_rows(
     bool loop_init_30 = true;
     while(true) {
         if (!loop_init_30) {
-            uint _e102 = step_4;
-            step_4 = _e102 + 1u;
+            uint _e98 = step_4;
+            step_4 = _e98 + 1u;
         }
         loop_init_30 = false;
         uint _e13 = step_4;
@@ -1173,8 +1269,8 @@ void we_rows(
             bool loop_init_31 = true;
             while(true) {
                 if (!loop_init_31) {
-                    uint _e99 = r_9;
-                    r_9 = _e99 + 1u;
+                    uint _e95 = r_9;
+                    r_9 = _e95 + 1u;
                 }
                 loop_init_31 = false;
                 uint _e31 = r_9;
@@ -1193,8 +1289,8 @@ void we_rows(
                     bool loop_init_32 = true;
                     while(true) {
                         if (!loop_init_32) {
-                            uint _e96 = t_9;
-                            t_9 = _e96 + 1u;
+                            uint _e92 = t_9;
+                            t_9 = _e92 + 1u;
                         }
                         loop_init_32 = false;
                         uint _e55 = t_9;
@@ -1208,13 +1304,13 @@ void we_rows(
                             if (_e58 < _e61) {
                                 uint _e63 = t_9;
                                 uint _e66 = p.x_width;
-                                uint at_3 = (((_e63 * _e66) + part_4) / 4u) + (2u * i_11);
+                                uint at_4 = (((_e63 * _e66) + part_4) / 4u) + (2u * i_11);
                                 uint _e74 = r_9;
                                 uint _e77 = t_9;
                                 float _e80 = sums_9.inner[(_e74 * TOKENS) + _e77];
-                                metal::float4 _e84 = x[at_3];
-                                metal::float4 _e91 = x[at_3 + 1u];
-                                sums_9.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
+                                metal::float4 _e82 = x_four(at_4, x, _buffer_sizes);
+                                metal::float4 _e87 = x_four(at_4 + 1u, x, _buffer_sizes);
+                                sums_9.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }
@@ -1228,11 +1324,11 @@ void we_rows(
 }
 
 type_13 wf_eight(
-    uint index_7,
-    device type_10 const& wf_values,
+    uint index_11,
+    device type_9 const& wf_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    metal::uint4 eight_3 = wf_values[index_7];
+    metal::uint4 eight_3 = wf_values[index_11];
     return type_13 {{metal::float4(float2(as_type<half2>(eight_3.x)), float2(as_type<half2>(eight_3.y))), metal::float4(float2(as_type<half2>(eight_3.z)), float2(as_type<half2>(eight_3.w)))}};
 }
 
@@ -1309,7 +1405,7 @@ void wf_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_10 const& wf_values,
+    device type_9 const& wf_values,
     device type_11& wf_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -1322,8 +1418,8 @@ void wf_rows(
     bool loop_init_35 = true;
     while(true) {
         if (!loop_init_35) {
-            uint _e102 = step_5;
-            step_5 = _e102 + 1u;
+            uint _e98 = step_5;
+            step_5 = _e98 + 1u;
         }
         loop_init_35 = false;
         uint _e13 = step_5;
@@ -1347,8 +1443,8 @@ void wf_rows(
             bool loop_init_36 = true;
             while(true) {
                 if (!loop_init_36) {
-                    uint _e99 = r_11;
-                    r_11 = _e99 + 1u;
+                    uint _e95 = r_11;
+                    r_11 = _e95 + 1u;
                 }
                 loop_init_36 = false;
                 uint _e31 = r_11;
@@ -1367,8 +1463,8 @@ void wf_rows(
                     bool loop_init_37 = true;
                     while(true) {
                         if (!loop_init_37) {
-                            uint _e96 = t_11;
-                            t_11 = _e96 + 1u;
+                            uint _e92 = t_11;
+                            t_11 = _e92 + 1u;
                         }
                         loop_init_37 = false;
                         uint _e55 = t_11;
@@ -1382,13 +1478,13 @@ void wf_rows(
                             if (_e58 < _e61) {
                                 uint _e63 = t_11;
                                 uint _e66 = p.x_width;
-                                uint at_4 = (((_e63 * _e66) + part_5) / 4u) + (2u * i_12);
+                                uint at_5 = (((_e63 * _e66) + part_5) / 4u) + (2u * i_12);
                                 uint _e74 = r_11;
                                 uint _e77 = t_11;
                                 float _e80 = sums_11.inner[(_e74 * TOKENS) + _e77];
-                                metal::float4 _e84 = x[at_4];
-                                metal::float4 _e91 = x[at_4 + 1u];
-                                sums_11.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
+                                metal::float4 _e82 = x_four(at_5, x, _buffer_sizes);
+                                metal::float4 _e87 = x_four(at_5 + 1u, x, _buffer_sizes);
+                                sums_11.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }
@@ -1402,11 +1498,11 @@ void wf_rows(
 }
 
 type_13 wg_eight(
-    uint index_8,
-    device type_10 const& wg_values,
+    uint index_12,
+    device type_9 const& wg_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    metal::uint4 eight_4 = wg_values[index_8];
+    metal::uint4 eight_4 = wg_values[index_12];
     return type_13 {{metal::float4(float2(as_type<half2>(eight_4.x)), float2(as_type<half2>(eight_4.y))), metal::float4(float2(as_type<half2>(eight_4.z)), float2(as_type<half2>(eight_4.w)))}};
 }
 
@@ -1483,7 +1579,7 @@ void wg_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_10 const& wg_values,
+    device type_9 const& wg_values,
     device type_11& wg_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -1496,8 +1592,8 @@ void wg_rows(
     bool loop_init_40 = true;
     while(true) {
         if (!loop_init_40) {
-            uint _e102 = step_6;
-            step_6 = _e102 + 1u;
+            uint _e98 = step_6;
+            step_6 = _e98 + 1u;
         }
         loop_init_40 = false;
         uint _e13 = step_6;
@@ -1521,8 +1617,8 @@ void wg_rows(
             bool loop_init_41 = true;
             while(true) {
                 if (!loop_init_41) {
-                    uint _e99 = r_13;
-                    r_13 = _e99 + 1u;
+                    uint _e95 = r_13;
+                    r_13 = _e95 + 1u;
                 }
                 loop_init_41 = false;
                 uint _e31 = r_13;
@@ -1541,8 +1637,8 @@ void wg_rows(
                     bool loop_init_42 = true;
                     while(true) {
                         if (!loop_init_42) {
-                            uint _e96 = t_13;
-                            t_13 = _e96 + 1u;
+                            uint _e92 = t_13;
+                            t_13 = _e92 + 1u;
                         }
                         loop_init_42 = false;
                         uint _e55 = t_13;
@@ -1556,13 +1652,13 @@ void wg_rows(
                             if (_e58 < _e61) {
                                 uint _e63 = t_13;
                                 uint _e66 = p.x_width;
-                                uint at_5 = (((_e63 * _e66) + part_6) / 4u) + (2u * i_13);
+                                uint at_6 = (((_e63 * _e66) + part_6) / 4u) + (2u * i_13);
                                 uint _e74 = r_13;
                                 uint _e77 = t_13;
                                 float _e80 = sums_13.inner[(_e74 * TOKENS) + _e77];
-                                metal::float4 _e84 = x[at_5];
-                                metal::float4 _e91 = x[at_5 + 1u];
-                                sums_13.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
+                                metal::float4 _e82 = x_four(at_6, x, _buffer_sizes);
+                                metal::float4 _e87 = x_four(at_6 + 1u, x, _buffer_sizes);
+                                sums_13.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }
@@ -1583,164 +1679,274 @@ void wh_rows(
     return;
 }
 
-type_4 wc_group(
-    uint index_9,
-    device type_10 const& wc_values,
+wc_Words wc_words(
+    uint index_13,
+    device type_9 const& wc_values,
     constant _mslBufferSizes& _buffer_sizes
+) {
+    uint at_7 = index_13 * 4u;
+    metal::uint4 _e5 = wc_values[at_7];
+    metal::uint4 _e10 = wc_values[at_7 + 1u];
+    metal::uint4 _e15 = wc_values[at_7 + 2u];
+    metal::uint4 _e20 = wc_values[at_7 + 3u];
+    return wc_Words {{_e5, _e10, _e15, _e20}};
+}
+
+type_4 wc_values_of(
+    wc_Words words_2,
+    uint index_14
 ) {
     type_4 values_4 = {};
     uint i_4 = 0u;
     bool loop_init_43 = true;
     while(true) {
         if (!loop_init_43) {
-            uint _e35 = i_4;
-            i_4 = _e35 + 1u;
+            uint _e31 = i_4;
+            i_4 = _e31 + 1u;
         }
         loop_init_43 = false;
-        uint _e4 = i_4;
-        if (_e4 < 4u) {
+        uint _e5 = i_4;
+        if (_e5 < 4u) {
         } else {
             break;
         }
         {
-            uint _e10 = i_4;
-            metal::uint4 eight_5 = wc_values[(index_9 * 4u) + _e10];
-            uint _e15 = i_4;
-            values_4.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_5.x)), float2(as_type<half2>(eight_5.y)));
-            uint _e24 = i_4;
-            values_4.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_5.z)), float2(as_type<half2>(eight_5.w)));
+            uint _e8 = i_4;
+            metal::uint4 eight_5 = words_2.inner[_e8];
+            uint _e11 = i_4;
+            values_4.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words_2.inner[_e8].x)), float2(as_type<half2>(words_2.inner[_e8].y)));
+            uint _e20 = i_4;
+            values_4.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words_2.inner[_e8].z)), float2(as_type<half2>(words_2.inner[_e8].w)));
         }
     }
-    type_4 _e37 = values_4;
-    return _e37;
+    type_4 _e33 = values_4;
+    return _e33;
 }
 
-type_4 wd_group(
-    uint index_10,
-    device type_10 const& wd_values,
+type_4 wc_group(
+    uint index_15,
+    device type_9 const& wc_values,
     constant _mslBufferSizes& _buffer_sizes
+) {
+    wc_Words _e1 = wc_words(index_15, wc_values, _buffer_sizes);
+    type_4 _e2 = wc_values_of(_e1, index_15);
+    return _e2;
+}
+
+wd_Words wd_words(
+    uint index_16,
+    device type_9 const& wd_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint at_8 = index_16 * 4u;
+    metal::uint4 _e5 = wd_values[at_8];
+    metal::uint4 _e10 = wd_values[at_8 + 1u];
+    metal::uint4 _e15 = wd_values[at_8 + 2u];
+    metal::uint4 _e20 = wd_values[at_8 + 3u];
+    return wd_Words {{_e5, _e10, _e15, _e20}};
+}
+
+type_4 wd_values_of(
+    wd_Words words_3,
+    uint index_17
 ) {
     type_4 values_5 = {};
     uint i_5 = 0u;
     bool loop_init_44 = true;
     while(true) {
         if (!loop_init_44) {
-            uint _e35 = i_5;
-            i_5 = _e35 + 1u;
+            uint _e31 = i_5;
+            i_5 = _e31 + 1u;
         }
         loop_init_44 = false;
-        uint _e4 = i_5;
-        if (_e4 < 4u) {
+        uint _e5 = i_5;
+        if (_e5 < 4u) {
         } else {
             break;
         }
         {
-            uint _e10 = i_5;
-            metal::uint4 eight_6 = wd_values[(index_10 * 4u) + _e10];
-            uint _e15 = i_5;
-            values_5.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_6.x)), float2(as_type<half2>(eight_6.y)));
-            uint _e24 = i_5;
-            values_5.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_6.z)), float2(as_type<half2>(eight_6.w)));
+            uint _e8 = i_5;
+            metal::uint4 eight_6 = words_3.inner[_e8];
+            uint _e11 = i_5;
+            values_5.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words_3.inner[_e8].x)), float2(as_type<half2>(words_3.inner[_e8].y)));
+            uint _e20 = i_5;
+            values_5.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words_3.inner[_e8].z)), float2(as_type<half2>(words_3.inner[_e8].w)));
         }
     }
-    type_4 _e37 = values_5;
-    return _e37;
+    type_4 _e33 = values_5;
+    return _e33;
 }
 
-type_4 we_group(
-    uint index_11,
-    device type_10 const& we_values,
+type_4 wd_group(
+    uint index_18,
+    device type_9 const& wd_values,
     constant _mslBufferSizes& _buffer_sizes
+) {
+    wd_Words _e1 = wd_words(index_18, wd_values, _buffer_sizes);
+    type_4 _e2 = wd_values_of(_e1, index_18);
+    return _e2;
+}
+
+we_Words we_words(
+    uint index_19,
+    device type_9 const& we_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint at_9 = index_19 * 4u;
+    metal::uint4 _e5 = we_values[at_9];
+    metal::uint4 _e10 = we_values[at_9 + 1u];
+    metal::uint4 _e15 = we_values[at_9 + 2u];
+    metal::uint4 _e20 = we_values[at_9 + 3u];
+    return we_Words {{_e5, _e10, _e15, _e20}};
+}
+
+type_4 we_values_of(
+    we_Words words_4,
+    uint index_20
 ) {
     type_4 values_6 = {};
     uint i_6 = 0u;
     bool loop_init_45 = true;
     while(true) {
         if (!loop_init_45) {
-            uint _e35 = i_6;
-            i_6 = _e35 + 1u;
+            uint _e31 = i_6;
+            i_6 = _e31 + 1u;
         }
         loop_init_45 = false;
-        uint _e4 = i_6;
-        if (_e4 < 4u) {
+        uint _e5 = i_6;
+        if (_e5 < 4u) {
         } else {
             break;
         }
         {
-            uint _e10 = i_6;
-            metal::uint4 eight_7 = we_values[(index_11 * 4u) + _e10];
-            uint _e15 = i_6;
-            values_6.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_7.x)), float2(as_type<half2>(eight_7.y)));
-            uint _e24 = i_6;
-            values_6.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_7.z)), float2(as_type<half2>(eight_7.w)));
+            uint _e8 = i_6;
+            metal::uint4 eight_7 = words_4.inner[_e8];
+            uint _e11 = i_6;
+            values_6.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words_4.inner[_e8].x)), float2(as_type<half2>(words_4.inner[_e8].y)));
+            uint _e20 = i_6;
+            values_6.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words_4.inner[_e8].z)), float2(as_type<half2>(words_4.inner[_e8].w)));
         }
     }
-    type_4 _e37 = values_6;
-    return _e37;
+    type_4 _e33 = values_6;
+    return _e33;
 }
 
-type_4 wf_group(
-    uint index_12,
-    device type_10 const& wf_values,
+type_4 we_group(
+    uint index_21,
+    device type_9 const& we_values,
     constant _mslBufferSizes& _buffer_sizes
+) {
+    we_Words _e1 = we_words(index_21, we_values, _buffer_sizes);
+    type_4 _e2 = we_values_of(_e1, index_21);
+    return _e2;
+}
+
+wf_Words wf_words(
+    uint index_22,
+    device type_9 const& wf_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint at_10 = index_22 * 4u;
+    metal::uint4 _e5 = wf_values[at_10];
+    metal::uint4 _e10 = wf_values[at_10 + 1u];
+    metal::uint4 _e15 = wf_values[at_10 + 2u];
+    metal::uint4 _e20 = wf_values[at_10 + 3u];
+    return wf_Words {{_e5, _e10, _e15, _e20}};
+}
+
+type_4 wf_values_of(
+    wf_Words words_5,
+    uint index_23
 ) {
     type_4 values_7 = {};
     uint i_7 = 0u;
     bool loop_init_46 = true;
     while(true) {
         if (!loop_init_46) {
-            uint _e35 = i_7;
-            i_7 = _e35 + 1u;
+            uint _e31 = i_7;
+            i_7 = _e31 + 1u;
         }
         loop_init_46 = false;
-        uint _e4 = i_7;
-        if (_e4 < 4u) {
+        uint _e5 = i_7;
+        if (_e5 < 4u) {
         } else {
             break;
         }
         {
-            uint _e10 = i_7;
-            metal::uint4 eight_8 = wf_values[(index_12 * 4u) + _e10];
-            uint _e15 = i_7;
-            values_7.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_8.x)), float2(as_type<half2>(eight_8.y)));
-            uint _e24 = i_7;
-            values_7.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_8.z)), float2(as_type<half2>(eight_8.w)));
+            uint _e8 = i_7;
+            metal::uint4 eight_8 = words_5.inner[_e8];
+            uint _e11 = i_7;
+            values_7.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words_5.inner[_e8].x)), float2(as_type<half2>(words_5.inner[_e8].y)));
+            uint _e20 = i_7;
+            values_7.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words_5.inner[_e8].z)), float2(as_type<half2>(words_5.inner[_e8].w)));
         }
     }
-    type_4 _e37 = values_7;
-    return _e37;
+    type_4 _e33 = values_7;
+    return _e33;
 }
 
-type_4 wg_group(
-    uint index_13,
-    device type_10 const& wg_values,
+type_4 wf_group(
+    uint index_24,
+    device type_9 const& wf_values,
     constant _mslBufferSizes& _buffer_sizes
+) {
+    wf_Words _e1 = wf_words(index_24, wf_values, _buffer_sizes);
+    type_4 _e2 = wf_values_of(_e1, index_24);
+    return _e2;
+}
+
+wg_Words wg_words(
+    uint index_25,
+    device type_9 const& wg_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    uint at_11 = index_25 * 4u;
+    metal::uint4 _e5 = wg_values[at_11];
+    metal::uint4 _e10 = wg_values[at_11 + 1u];
+    metal::uint4 _e15 = wg_values[at_11 + 2u];
+    metal::uint4 _e20 = wg_values[at_11 + 3u];
+    return wg_Words {{_e5, _e10, _e15, _e20}};
+}
+
+type_4 wg_values_of(
+    wg_Words words_6,
+    uint index_26
 ) {
     type_4 values_8 = {};
     uint i_8 = 0u;
     bool loop_init_47 = true;
     while(true) {
         if (!loop_init_47) {
-            uint _e35 = i_8;
-            i_8 = _e35 + 1u;
+            uint _e31 = i_8;
+            i_8 = _e31 + 1u;
         }
         loop_init_47 = false;
-        uint _e4 = i_8;
-        if (_e4 < 4u) {
+        uint _e5 = i_8;
+        if (_e5 < 4u) {
         } else {
             break;
         }
         {
-            uint _e10 = i_8;
-            metal::uint4 eight_9 = wg_values[(index_13 * 4u) + _e10];
-            uint _e15 = i_8;
-            values_8.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_9.x)), float2(as_type<half2>(eight_9.y)));
-            uint _e24 = i_8;
-            values_8.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_9.z)), float2(as_type<half2>(eight_9.w)));
+            uint _e8 = i_8;
+            metal::uint4 eight_9 = words_6.inner[_e8];
+            uint _e11 = i_8;
+            values_8.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words_6.inner[_e8].x)), float2(as_type<half2>(words_6.inner[_e8].y)));
+            uint _e20 = i_8;
+            values_8.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words_6.inner[_e8].z)), float2(as_type<half2>(words_6.inner[_e8].w)));
         }
     }
-    type_4 _e37 = values_8;
-    return _e37;
+    type_4 _e33 = values_8;
+    return _e33;
+}
+
+type_4 wg_group(
+    uint index_27,
+    device type_9 const& wg_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    wg_Words _e1 = wg_words(index_27, wg_values, _buffer_sizes);
+    type_4 _e2 = wg_values_of(_e1, index_27);
+    return _e2;
 }
 
 struct main_Input {
@@ -1751,21 +1957,21 @@ struct main_Input {
 , device type_3 const& x [[user(fake0)]]
 , threadgroup type_5& team_partials
 , constant Parameters& p [[user(fake0)]]
-, device type_8 const& wa_scales [[user(fake0)]]
-, device type_10 const& wa_quants [[user(fake0)]]
+, device type_9 const& wa_quants [[user(fake0)]]
+, device type_10 const& wa_scales [[user(fake0)]]
 , device type_11& wa_out [[user(fake0)]]
-, device type_8 const& wb_scales [[user(fake0)]]
-, device type_10 const& wb_quants [[user(fake0)]]
+, device type_9 const& wb_quants [[user(fake0)]]
+, device type_10 const& wb_scales [[user(fake0)]]
 , device type_11& wb_out [[user(fake0)]]
-, device type_10 const& wc_values [[user(fake0)]]
+, device type_9 const& wc_values [[user(fake0)]]
 , device type_11& wc_out [[user(fake0)]]
-, device type_10 const& wd_values [[user(fake0)]]
+, device type_9 const& wd_values [[user(fake0)]]
 , device type_11& wd_out [[user(fake0)]]
-, device type_10 const& we_values [[user(fake0)]]
+, device type_9 const& we_values [[user(fake0)]]
 , device type_11& we_out [[user(fake0)]]
-, device type_10 const& wf_values [[user(fake0)]]
+, device type_9 const& wf_values [[user(fake0)]]
 , device type_11& wf_out [[user(fake0)]]
-, device type_10 const& wg_values [[user(fake0)]]
+, device type_9 const& wg_values [[user(fake0)]]
 , device type_11& wg_out [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
@@ -1793,12 +1999,12 @@ struct main_Input {
     uint block_8 = workgroup.x;
     if (block_8 < _e5) {
         uint _e40 = p.n_rows_a;
-        wa_rows(block_8, _e40, thread_, x, team_partials, p, wa_scales, wa_quants, wa_out, _buffer_sizes);
+        wa_rows(block_8, _e40, thread_, x, team_partials, p, wa_quants, wa_scales, wa_out, _buffer_sizes);
         return;
     } else {
         if (block_8 < c) {
             uint _e45 = p.n_rows_b;
-            wb_rows(block_8 - _e5, _e45, thread_, x, team_partials, p, wb_scales, wb_quants, wb_out, _buffer_sizes);
+            wb_rows(block_8 - _e5, _e45, thread_, x, team_partials, p, wb_quants, wb_scales, wb_out, _buffer_sizes);
             return;
         } else {
             if (block_8 < d) {

@@ -35,6 +35,11 @@ struct type_6 {
     metal::float4 inner[8];
 };
 typedef metal::uint2 type_8[1];
+struct weight_Words {
+    metal::uint2 quants;
+    uint scales;
+    char _pad2[4];
+};
 struct type_10 {
     float inner[2048];
 };
@@ -131,55 +136,94 @@ metal::float4 activations_at(
     return _e8;
 }
 
-metal::float4 weight_signs(
-    uint bits
+weight_Words weight_words(
+    uint index,
+    device type_8 const& weight_quants,
+    device type_1 const& weight_scales,
+    constant _mslBufferSizes& _buffer_sizes
 ) {
-    metal::uint4 negative = (metal::uint4(bits) >> metal::uint4(0u, 1u, 2u, 3u)) & metal::uint4(1u);
-    return metal::float4(1.0) - (2.0 * static_cast<metal::float4>(negative));
+    metal::uint2 _e3 = weight_quants[index];
+    uint _e8 = weight_scales[index / 16u];
+    return weight_Words {_e3, _e8};
+}
+
+metal::float4 weight_signed(
+    metal::float4 magnitudes,
+    uint signs
+) {
+    metal::uint4 turned = (metal::uint4(signs) << metal::uint4(31u, 30u, 29u, 28u)) & metal::uint4(2147483648u);
+    return as_type<metal::float4>(as_type<metal::uint4>(magnitudes) ^ turned);
+}
+
+metal::uint2 weight_point(
+    uint i_1,
+    device type_8 const& weight_grid,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    metal::uint2 _e3 = weight_grid[i_1];
+    return _e3;
+}
+
+metal::float4 weight_bytes(
+    uint word
+) {
+    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
+    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
+}
+
+type_6 weight_values_of(
+    weight_Words words,
+    uint index_1,
+    device type_8 const& weight_grid,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_6 values_1 = {};
+    uint i_2 = 0u;
+    float d = float2(as_type<half2>((words.scales >> (16u * ((index_1 / 8u) & 1u))))).x;
+    float scale = (d * (0.5 + static_cast<float>(words.quants.y >> 28u))) * 0.25;
+    bool loop_init_1 = true;
+    while(true) {
+        if (!loop_init_1) {
+            uint _e70 = i_2;
+            i_2 = _e70 + 1u;
+        }
+        loop_init_1 = false;
+        uint _e25 = i_2;
+        if (_e25 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e31 = i_2;
+            metal::uint2 _e36 = weight_point((words.quants.x >> (8u * _e31)) & 255u, weight_grid, _buffer_sizes);
+            uint _e40 = i_2;
+            uint seven = (words.quants.y >> (7u * _e40)) & 127u;
+            uint signs_1 = seven | (metal::popcount(seven) << 7u);
+            uint _e50 = i_2;
+            metal::float4 _e54 = weight_bytes(_e36.x);
+            metal::float4 _e56 = weight_signed(scale * _e54, signs_1);
+            values_1.inner[2u * _e50] = _e56;
+            uint _e58 = i_2;
+            metal::float4 _e64 = weight_bytes(_e36.y);
+            metal::float4 _e68 = weight_signed(scale * _e64, signs_1 >> 4u);
+            values_1.inner[(2u * _e58) + 1u] = _e68;
+        }
+    }
+    type_6 _e72 = values_1;
+    return _e72;
 }
 
 type_6 weight_group(
-    uint index,
+    uint index_2,
     device type_8 const& weight_quants,
     device type_1 const& weight_scales,
     device type_8 const& weight_grid,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_6 values_1 = {};
-    uint i_1 = 0u;
-    uint block = index / 8u;
-    uint _e7 = weight_scales[block / 2u];
-    float d = float2(as_type<half2>((_e7 >> (16u * (block & 1u))))).x;
-    metal::uint2 words = weight_quants[index];
-    float scale = (d * (0.5 + static_cast<float>(words.y >> 28u))) * 0.25;
-    bool loop_init_1 = true;
-    while(true) {
-        if (!loop_init_1) {
-            uint _e81 = i_1;
-            i_1 = _e81 + 1u;
-        }
-        loop_init_1 = false;
-        uint _e30 = i_1;
-        if (_e30 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e36 = i_1;
-            metal::uint2 point = weight_grid[(words.x >> (8u * _e36)) & 255u];
-            uint _e45 = i_1;
-            uint seven = (words.y >> (7u * _e45)) & 127u;
-            uint signs = seven | ((metal::popcount(seven) & 1u) << 7u);
-            uint _e57 = i_1;
-            metal::float4 _e64 = weight_signs(signs);
-            values_1.inner[2u * _e57] = (scale * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(point.x)))) * _e64;
-            uint _e67 = i_1;
-            metal::float4 _e78 = weight_signs(signs >> 4u);
-            values_1.inner[(2u * _e67) + 1u] = (scale * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(point.y)))) * _e78;
-        }
-    }
-    type_6 _e83 = values_1;
-    return _e83;
+    weight_Words _e1 = weight_words(index_2, weight_quants, weight_scales, _buffer_sizes);
+    type_6 _e2 = weight_values_of(_e1, index_2, weight_grid, _buffer_sizes);
+    return _e2;
 }
 
 void fill_weight_tile(
@@ -195,7 +239,7 @@ void fill_weight_tile(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 values_2 = {};
-    uint i_2 = 0u;
+    uint i_3 = 0u;
     uint j_1 = {};
     if (thread_1 < 64u) {
         uint _e10 = p.n_rows;
@@ -207,11 +251,11 @@ void fill_weight_tile(
         bool loop_init_2 = true;
         while(true) {
             if (!loop_init_2) {
-                uint _e50 = i_2;
-                i_2 = _e50 + 1u;
+                uint _e50 = i_3;
+                i_3 = _e50 + 1u;
             }
             loop_init_2 = false;
-            uint _e23 = i_2;
+            uint _e23 = i_3;
             if (_e23 < 8u) {
             } else {
                 break;
@@ -231,9 +275,9 @@ void fill_weight_tile(
                         break;
                     }
                     {
-                        uint _e33 = i_2;
+                        uint _e33 = i_3;
                         uint _e35 = j_1;
-                        uint _e41 = i_2;
+                        uint _e41 = i_3;
                         uint _e43 = j_1;
                         float _e45 = values_2.inner[_e41][_e43];
                         weight_tile.inner[(((4u * _e33) + _e35) * 64u) + thread_1] = _e45;
@@ -257,26 +301,26 @@ void fill_x_tile(
     threadgroup type_11& x_tile,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint i_3 = {};
+    uint i_4 = {};
     metal::float4 four = {};
     uint j_2 = {};
-    i_3 = thread_2;
+    i_4 = thread_2;
     bool loop_init_4 = true;
     while(true) {
         if (!loop_init_4) {
-            uint _e52 = i_3;
-            i_3 = _e52 + 256u;
+            uint _e52 = i_4;
+            i_4 = _e52 + 256u;
         }
         loop_init_4 = false;
-        uint _e4 = i_3;
+        uint _e4 = i_4;
         if (_e4 < 256u) {
         } else {
             break;
         }
         {
-            uint _e7 = i_3;
+            uint _e7 = i_4;
             uint token_2 = _e7 / 8u;
-            uint _e11 = i_3;
+            uint _e11 = i_4;
             uint column_1 = 4u * (_e11 % 8u);
             four = metal::float4(0.0);
             if (token_2 < tile_3.n_tokens) {

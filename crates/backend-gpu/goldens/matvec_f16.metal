@@ -40,6 +40,9 @@ struct type_10 {
     metal::float4 inner[2];
 };
 typedef float type_11[1];
+struct wa_Words {
+    metal::uint4 inner[4];
+};
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 128u;
 constant uint SUMS = 2u;
@@ -59,7 +62,7 @@ float group_product(
 ) {
     float sum = 0.0;
     uint i = 0u;
-    uint at = (first / 4u) + (group * 8u);
+    uint at_1 = (first / 4u) + (group * 8u);
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
@@ -76,7 +79,7 @@ float group_product(
             float _e16 = sum;
             uint _e17 = i;
             uint _e20 = i;
-            metal::float4 _e23 = x[at + _e20];
+            metal::float4 _e23 = x[at_1 + _e20];
             sum = _e16 + metal::dot(values.inner[_e17], _e23);
         }
     }
@@ -232,6 +235,15 @@ void activations_begin(
     return;
 }
 
+metal::float4 x_four(
+    uint at,
+    device type_3 const& x,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    metal::float4 _e3 = x[at];
+    return _e3;
+}
+
 uint n_blocks(
     uint n_rows
 ) {
@@ -333,8 +345,8 @@ void wa_rows(
     bool loop_init_8 = true;
     while(true) {
         if (!loop_init_8) {
-            uint _e102 = step;
-            step = _e102 + 1u;
+            uint _e98 = step;
+            step = _e98 + 1u;
         }
         loop_init_8 = false;
         uint _e13 = step;
@@ -358,8 +370,8 @@ void wa_rows(
             bool loop_init_9 = true;
             while(true) {
                 if (!loop_init_9) {
-                    uint _e99 = r_1;
-                    r_1 = _e99 + 1u;
+                    uint _e95 = r_1;
+                    r_1 = _e95 + 1u;
                 }
                 loop_init_9 = false;
                 uint _e31 = r_1;
@@ -378,8 +390,8 @@ void wa_rows(
                     bool loop_init_10 = true;
                     while(true) {
                         if (!loop_init_10) {
-                            uint _e96 = t_1;
-                            t_1 = _e96 + 1u;
+                            uint _e92 = t_1;
+                            t_1 = _e92 + 1u;
                         }
                         loop_init_10 = false;
                         uint _e55 = t_1;
@@ -393,13 +405,13 @@ void wa_rows(
                             if (_e58 < _e61) {
                                 uint _e63 = t_1;
                                 uint _e66 = p.x_width;
-                                uint at_1 = (((_e63 * _e66) + part) / 4u) + (2u * i_3);
+                                uint at_2 = (((_e63 * _e66) + part) / 4u) + (2u * i_3);
                                 uint _e74 = r_1;
                                 uint _e77 = t_1;
                                 float _e80 = sums_1.inner[(_e74 * TOKENS) + _e77];
-                                metal::float4 _e84 = x[at_1];
-                                metal::float4 _e91 = x[at_1 + 1u];
-                                sums_1.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
+                                metal::float4 _e82 = x_four(at_2, x, _buffer_sizes);
+                                metal::float4 _e87 = x_four(at_2 + 1u, x, _buffer_sizes);
+                                sums_1.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }
@@ -468,36 +480,58 @@ void wh_rows(
     return;
 }
 
-type_4 wa_group(
+wa_Words wa_words(
     uint index_1,
     device type_9 const& wa_values,
     constant _mslBufferSizes& _buffer_sizes
+) {
+    uint at_3 = index_1 * 4u;
+    metal::uint4 _e5 = wa_values[at_3];
+    metal::uint4 _e10 = wa_values[at_3 + 1u];
+    metal::uint4 _e15 = wa_values[at_3 + 2u];
+    metal::uint4 _e20 = wa_values[at_3 + 3u];
+    return wa_Words {{_e5, _e10, _e15, _e20}};
+}
+
+type_4 wa_values_of(
+    wa_Words words,
+    uint index_2
 ) {
     type_4 values_2 = {};
     uint i_2 = 0u;
     bool loop_init_11 = true;
     while(true) {
         if (!loop_init_11) {
-            uint _e35 = i_2;
-            i_2 = _e35 + 1u;
+            uint _e31 = i_2;
+            i_2 = _e31 + 1u;
         }
         loop_init_11 = false;
-        uint _e4 = i_2;
-        if (_e4 < 4u) {
+        uint _e5 = i_2;
+        if (_e5 < 4u) {
         } else {
             break;
         }
         {
-            uint _e10 = i_2;
-            metal::uint4 eight_1 = wa_values[(index_1 * 4u) + _e10];
-            uint _e15 = i_2;
-            values_2.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_1.x)), float2(as_type<half2>(eight_1.y)));
-            uint _e24 = i_2;
-            values_2.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_1.z)), float2(as_type<half2>(eight_1.w)));
+            uint _e8 = i_2;
+            metal::uint4 eight_1 = words.inner[_e8];
+            uint _e11 = i_2;
+            values_2.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words.inner[_e8].x)), float2(as_type<half2>(words.inner[_e8].y)));
+            uint _e20 = i_2;
+            values_2.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words.inner[_e8].z)), float2(as_type<half2>(words.inner[_e8].w)));
         }
     }
-    type_4 _e37 = values_2;
-    return _e37;
+    type_4 _e33 = values_2;
+    return _e33;
+}
+
+type_4 wa_group(
+    uint index_3,
+    device type_9 const& wa_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    wa_Words _e1 = wa_words(index_3, wa_values, _buffer_sizes);
+    type_4 _e2 = wa_values_of(_e1, index_3);
+    return _e2;
 }
 
 struct main_Input {

@@ -104,7 +104,7 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         packs_out: false,
         norms: None,
     };
-    let q_b = [Format::Q8_0; 2];
+    let q_b = [Format::Q8_0, Format::F16];
     let normed = Streamed { formats: &q_b, n_groups: 32, norms: Some(1024), ..streamed };
     let mut kernels = vec![
         ("attention_queries", linear::matvec_kernel(profile, &normed)),

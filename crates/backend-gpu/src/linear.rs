@@ -160,6 +160,9 @@ pub(crate) fn matvec_kernel(profile: &DeviceProfile, streamed: &Streamed<'_>) ->
             parts.push(include_str!("shaders/activations_packed.wgsl").into());
         }
         parts.push(include_str!("shaders/activations_ready.wgsl").into());
+        if streamed.aligned {
+            parts.push(include_str!("shaders/activations_fours.wgsl").into());
+        }
     }
     parts.push(include_str!("shaders/matvec.wgsl").into());
     let mut binding = SHARED_BINDINGS;
@@ -251,10 +254,12 @@ impl MatrixTiles {
 /// The product with many tokens on matrix units.
 pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
     let (constants, [matrices, product]) = tiles.parts(true);
+    let [stored, begin] = format.tile_parts("weight", WEIGHT_BINDING);
     let parts = vec![
         include_str!("shaders/matmul_dense.wgsl").into(),
         matrices,
-        format.part("weight", WEIGHT_BINDING),
+        stored,
+        begin,
         product,
         include_str!("shaders/matrices/dense.wgsl").into(),
     ];
@@ -337,7 +342,7 @@ pub(crate) fn matmuls(context: &mut Context, outs: &mut [(&mut Tensor, &Weight)]
 }
 
 /// The norm of one token's activations in front of products, and the products: in one kernel where
-/// they are rounded anyway.
+/// some of them take rounded activations anyway.
 pub(crate) fn norm_matmuls(
     context: &mut Context,
     outs: &mut [(&mut Tensor, &Weight)],
@@ -353,7 +358,8 @@ pub(crate) fn norm_matmuls(
         && is_packable(x.width, x.width)
         && x.width <= packed::BLOCK * WORKGROUP
         && outs.len() <= SEGMENTS.len()
-        && outs.iter().all(|(_, weight)| weight.format().packs())
+        && outs.iter().any(|(_, weight)| weight.format().packs())
+        && outs.iter().all(|(_, weight)| weight.format().packs() || weight.format().is_plain())
         && SHARED_BINDINGS + n_bindings <= profile.storage_buffers;
     if !fuses {
         norm::rms_norm(context, normed, x, gain, eps);
