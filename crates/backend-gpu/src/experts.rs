@@ -388,12 +388,7 @@ fn gate_up(
     if let Some(packed) = &packed_hidden {
         bindings.extend([Binding::Write(&packed.quants), Binding::Write(&packed.scales)]);
     }
-    let parameters = [
-        n_rows as u32,
-        x.width as u32,
-        routed.n_chosen as u32,
-        limit.to_bits(),
-    ];
+    let parameters = [n_rows as u32, x.width as u32, routed.n_chosen as u32, limit.to_bits()];
     let n_blocks = n_rows.div_ceil(few.gate_rows()) * (n_choices / x.n_rows);
     let grid = [n_blocks as u32, x.n_rows as u32, 1];
     context.dispatch(&kernel, &bindings, &parameters, grid);
