@@ -47,6 +47,7 @@ pub(crate) fn of_format(
     let streamed = |n_groups, n_tokens, packs_out| Streamed {
         formats: &formats,
         n_groups,
+        n_rows: 4096,
         n_tokens,
         aligned,
         packable: aligned,
@@ -98,6 +99,7 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
     let streamed = Streamed {
         formats: &[&inputs[..], &[Format::F16]].concat(),
         n_groups: HIDDEN_GROUPS,
+        n_rows: 4096,
         n_tokens: 1,
         aligned: true,
         packable: true,

@@ -72,6 +72,9 @@ const SEGMENTS: [&str; 8] = ["wa", "wb", "wc", "wd", "we", "wf", "wg", "wh"];
 /// Bindings of the first output and of the activations, in f32 and rounded.
 const SHARED_BINDINGS: u32 = 4;
 
+/// Rows of which two at a time would leave processors of a large device idle: a router's.
+const FEW_ROWS: usize = 256;
+
 /// What a kernel streams past a few tokens.
 #[derive(Clone, Copy)]
 pub(crate) struct Streamed<'a> {
@@ -79,6 +82,8 @@ pub(crate) struct Streamed<'a> {
     pub(crate) formats: &'a [Format],
     /// Groups of a row of any of them.
     pub(crate) n_groups: usize,
+    /// Rows of all of them.
+    pub(crate) n_rows: usize,
     pub(crate) n_tokens: usize,
     /// How activations may be read.
     pub(crate) aligned: bool,
@@ -116,12 +121,13 @@ impl Streamed<'_> {
         }
     }
 
-    /// Rows that a team makes at once: more reads under way where sums allow.
+    /// Rows that a team makes at once: more reads under way where sums allow, unless a device would
+    /// have idle processors.
     fn rows(&self) -> usize {
         match (self.norms, self.n_tokens) {
             // Fewer workgroups that norm.
             (Some(_), _) => 4,
-            (None, 0..=1) => 2,
+            (None, 0..=1) if self.packs_out || self.n_rows > FEW_ROWS => 2,
             (None, _) => 1,
         }
     }
@@ -405,6 +411,7 @@ fn stream(context: &mut Context, outs: &[(Rows<'_>, &Weight)], streaming: &Strea
     let streamed = Streamed {
         formats: &formats,
         n_groups,
+        n_rows: outs.iter().map(|(out, _)| out.width).sum(),
         n_tokens,
         aligned: is_aligned(columns, x.width),
         packable: is_packable(columns, x.width),

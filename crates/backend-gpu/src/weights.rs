@@ -63,12 +63,12 @@ impl Format {
         match self {
             Self::F32 => include_str!("shaders/formats/f32.wgsl"),
             Self::Bf16 => include_str!("shaders/formats/bf16.wgsl"),
-            Self::F16 => format_text!("f16", "group"),
-            Self::Q8_0 => format_text!("q8_0", "bytes", "group"),
-            Self::Q4K => format_text!("q4_k", "bytes", "group"),
-            Self::Q2K => format_text!("q2_k", "bytes", "group"),
-            Self::Iq2Xxs => format_text!("iq2_xxs", "points_read", "bytes", "group"),
-            Self::Mxfp4 => format_text!("mxfp4", "group"),
+            Self::F16 => include_str!("shaders/formats/f16.wgsl"),
+            Self::Q8_0 => format_text!("q8_0", "bytes"),
+            Self::Q4K => format_text!("q4_k", "bytes"),
+            Self::Q2K => format_text!("q2_k", "bytes"),
+            Self::Iq2Xxs => format_text!("iq2_xxs", "points_read", "bytes"),
+            Self::Mxfp4 => include_str!("shaders/formats/mxfp4.wgsl"),
         }
     }
 
@@ -77,9 +77,7 @@ impl Format {
         Part::weight(self.text(), name, binding)
     }
 
-    /// The same for kernels that read groups ahead and decode them later, `{name}_words` and
-    /// `{name}_values_of`, after all threads called `{name}_begin`; not of formats that matrix units do
-    /// not take.
+    /// The same for kernels that decode many groups: all threads call `{name}_begin` first.
     pub(crate) fn tile_parts(self, name: &'static str, binding: u32) -> [Part; 2] {
         if self == Self::Iq2Xxs {
             let text = format_text!("iq2_xxs", "bytes");

@@ -2,7 +2,7 @@
 //
 // A workgroup makes a tile of ROWS weight rows by TOKENS tokens. Both sides pass through workgroup
 // memory as f16, 32 columns at a time, so a block of weights is decoded once for all tokens of the
-// tile; what comes next is read, and not yet decoded, while these are multiplied. A subgroup of 32 threads sums sixteen
+// tile; what comes next is read while these are multiplied. A subgroup of 32 threads sums sixteen
 // matrices, four of tokens by four of rows, in f32; unless tiles are FULL, it passes over strips of
 // tokens that a tile does not have. Which rows of activations and weights meet is
 // told by `tile_at`, `x_row` and `out_row` of the part in front (see matmul.wgsl). Sums are stored by way
@@ -75,10 +75,13 @@ fn multiply(workgroup: vec3<u32>, thread: u32) {
     }
 
     weight_begin(thread);
-    var words: array<weight_Words, MY_GROUPS>;
+    var weights: array<vec4<f16>, 8u * MY_GROUPS>;
     var fours: array<vec4<f16>, MY_FOURS>;
     for (var i = 0u; i < MY_GROUPS; i++) {
-        words[i] = weight_words(group_at[i]);
+        let values = weight_group(group_at[i]);
+        for (var j = 0u; j < 8u; j++) {
+            weights[8u * i + j] = vec4<f16>(values[j]);
+        }
     }
     for (var i = 0u; i < MY_FOURS; i++) {
         fours[i] = x[four_at[i]];
@@ -104,9 +107,8 @@ fn multiply(workgroup: vec3<u32>, thread: u32) {
     for (var group = 0u; group < PLANES * p.n_groups; group++) {
         workgroupBarrier();
         for (var i = 0u; i < MY_GROUPS; i++) {
-            let values = weight_values_of(words[i], group_at[i] + group % p.n_groups);
             for (var j = 0u; j < 8u; j++) {
-                put_weights(thread + i * WORKGROUP, j, vec4<f16>(values[j]));
+                put_weights(thread + i * WORKGROUP, j, weights[8u * i + j]);
             }
         }
         for (var i = 0u; i < MY_FOURS; i++) {
@@ -121,7 +123,10 @@ fn multiply(workgroup: vec3<u32>, thread: u32) {
             fours[i] = x[four_at[i] + next_fours];
         }
         for (var i = 0u; i < MY_GROUPS; i++) {
-            words[i] = weight_words(group_at[i] + next_group);
+            let values = weight_group(group_at[i] + next_group);
+            for (var j = 0u; j < 8u; j++) {
+                weights[8u * i + j] = vec4<f16>(values[j]);
+            }
         }
         for (var column = 0u; column < 32u; column += SIDE) {
             let x_at = my_strip * STRIDE + column / UNIT;

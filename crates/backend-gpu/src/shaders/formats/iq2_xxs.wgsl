@@ -6,31 +6,23 @@
 // Eight magnitudes of a byte each.
 @group(0) @binding(2) var<storage, read> weight_grid: array<vec2<u32>>;
 
-struct weight_Words {
-    quants: vec2<u32>,
-    scales: u32,
-}
-
-// What is stored of group `index`, counted over all rows: an eighth of a block.
-fn weight_words(index: u32) -> weight_Words {
-    return weight_Words(weight_quants[index], weight_scales[index / 16u]);
-}
-
 // Four magnitudes with the signs in the bits 0 to 3 of `signs`.
 fn weight_signed(magnitudes: vec4<f32>, signs: u32) -> vec4<f32> {
     let turned = (vec4<u32>(signs) << vec4<u32>(31u, 30u, 29u, 28u)) & vec4<u32>(0x80000000u);
     return bitcast<vec4<f32>>(bitcast<vec4<u32>>(magnitudes) ^ turned);
 }
 
-// Its 32 weights.
-fn weight_values_of(words: weight_Words, index: u32) -> array<vec4<f32>, 8> {
-    let d = unpack2x16float(words.scales >> (16u * ((index / 8u) & 1u))).x;
-    let scale = d * (0.5 + f32(words.quants.y >> 28u)) * 0.25;
+// The 32 weights of group `index`, counted over all rows: an eighth of a block.
+fn weight_group(index: u32) -> array<vec4<f32>, 8> {
+    let block = index / 8u;
+    let d = unpack2x16float(weight_scales[block / 2u] >> (16u * (block & 1u))).x;
+    let words = weight_quants[index];
+    let scale = d * (0.5 + f32(words.y >> 28u)) * 0.25;
     var values: array<vec4<f32>, 8>;
     for (var i = 0u; i < 4u; i++) {
-        let point = weight_point((words.quants.x >> (8u * i)) & 255u);
+        let point = weight_point((words.x >> (8u * i)) & 255u);
         // Seven signs are stored, the eighth makes the number of negative weights even.
-        let seven = (words.quants.y >> (7u * i)) & 127u;
+        let seven = (words.y >> (7u * i)) & 127u;
         let signs = seven | (countOneBits(seven) << 7u);
         values[2u * i] = weight_signed(scale * weight_bytes(point.x), signs);
         values[2u * i + 1u] = weight_signed(scale * weight_bytes(point.y), signs >> 4u);

@@ -20,25 +20,16 @@ fn weight_four(nibbles: u32) -> vec4<f32> {
     );
 }
 
-struct weight_Words {
-    quants: vec4<u32>,
-    scales: u32,
-}
-
-// What is stored of group `index`, counted over all rows: one block.
-fn weight_words(index: u32) -> weight_Words {
-    return weight_Words(weight_quants[index], weight_scales[index / 4u]);
-}
-
-// Its 32 weights.
-fn weight_values_of(words: weight_Words, index: u32) -> array<vec4<f32>, 8> {
-    let code = (words.scales >> (8u * (index & 3u))) & 255u;
+// The 32 weights of group `index`, counted over all rows: one block.
+fn weight_group(index: u32) -> array<vec4<f32>, 8> {
+    let code = (weight_scales[index / 4u] >> (8u * (index & 3u))) & 255u;
     // Code 0 is 2^-127, below the normal floats.
     let scale = select(bitcast<f32>(code << 23u), bitcast<f32>(1u << 22u), code == 0u);
+    let quants = weight_quants[index];
     var values: array<vec4<f32>, 8>;
     for (var i = 0u; i < 4u; i++) {
-        values[i] = scale * weight_four(words.quants[i]);
-        values[4u + i] = scale * weight_four(words.quants[i] >> 4u);
+        values[i] = scale * weight_four(quants[i]);
+        values[4u + i] = scale * weight_four(quants[i] >> 4u);
     }
     return values;
 }

@@ -18,26 +18,16 @@ fn weight_scale_min(head: vec4<u32>, g: u32) -> vec2<f32> {
     return vec2<f32>(vec2<u32>(scale, minimum));
 }
 
-struct weight_Words {
-    head: vec4<u32>,
-    low: vec4<u32>,
-    high: vec4<u32>,
-}
-
-// What is stored of group `index`, counted over all rows: an eighth of a block.
-fn weight_words(index: u32) -> weight_Words {
+// The 32 weights of group `index`, counted over all rows: an eighth of a block.
+fn weight_group(index: u32) -> array<vec4<f32>, 8> {
     let block = index / 8u * 9u;
-    let quants = block + 1u + ((index & 7u) / 2u) * 2u;
-    return weight_Words(weight_blocks[block], weight_blocks[quants], weight_blocks[quants + 1u]);
-}
-
-// Its 32 weights.
-fn weight_values_of(words: weight_Words, index: u32) -> array<vec4<f32>, 8> {
     let g = index & 7u;
-    let scale_min = unpack2x16float(words.head.x) * weight_scale_min(words.head, g);
+    let head = weight_blocks[block];
+    let scale_min = unpack2x16float(head.x) * weight_scale_min(head, g);
+    let quants = block + 1u + (g / 2u) * 2u;
     let shift = vec4<u32>(4u * (g & 1u));
-    let low = (words.low >> shift) & vec4<u32>(0x0f0f0f0fu);
-    let high = (words.high >> shift) & vec4<u32>(0x0f0f0f0fu);
+    let low = (weight_blocks[quants] >> shift) & vec4<u32>(0x0f0f0f0fu);
+    let high = (weight_blocks[quants + 1u] >> shift) & vec4<u32>(0x0f0f0f0fu);
     var values: array<vec4<f32>, 8>;
     for (var i = 0u; i < 4u; i++) {
         values[i] = scale_min.x * weight_bytes(low[i]) - scale_min.y;

@@ -3,24 +3,12 @@
 // Two F16 scales a word.
 @group(0) @binding(1) var<storage, read> weight_scales: array<u32>;
 
-struct weight_Words {
-    low: vec4<u32>,
-    high: vec4<u32>,
-    scales: u32,
-}
-
-// What is stored of group `index`, counted over all rows: one block.
-fn weight_words(index: u32) -> weight_Words {
-    return weight_Words(
-        weight_quants[index * 2u], weight_quants[index * 2u + 1u], weight_scales[index / 2u],
-    );
-}
-
-// Its 32 weights. With the sign bit turned, bytes are 128 too large and have no sign.
-fn weight_values_of(words: weight_Words, index: u32) -> array<vec4<f32>, 8> {
-    let scale = unpack2x16float(words.scales >> (16u * (index & 1u))).x;
-    let low = words.low ^ vec4<u32>(0x80808080u);
-    let high = words.high ^ vec4<u32>(0x80808080u);
+// The 32 weights of group `index`, counted over all rows: one block. With the sign bit turned, bytes are
+// 128 too large and have no sign.
+fn weight_group(index: u32) -> array<vec4<f32>, 8> {
+    let scale = unpack2x16float(weight_scales[index / 2u] >> (16u * (index & 1u))).x;
+    let low = weight_quants[index * 2u] ^ vec4<u32>(0x80808080u);
+    let high = weight_quants[index * 2u + 1u] ^ vec4<u32>(0x80808080u);
     var values: array<vec4<f32>, 8>;
     for (var i = 0u; i < 4u; i++) {
         values[i] = scale * (weight_bytes(low[i]) - 128.0);
