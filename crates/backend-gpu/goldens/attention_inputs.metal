@@ -49,38 +49,11 @@ struct Parameters {
     uint n_rows_h;
     float norm_eps;
 };
-struct wa_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    char _pad3[12];
-};
-typedef metal::uint4 type_9[1];
-typedef uint type_10[1];
+typedef uint type_8[1];
+typedef metal::uint4 type_10[1];
 typedef float type_11[1];
-struct wb_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    char _pad3[12];
-};
 struct type_13 {
     metal::float4 inner[2];
-};
-struct wc_Words {
-    metal::uint4 inner[4];
-};
-struct wd_Words {
-    metal::uint4 inner[4];
-};
-struct we_Words {
-    metal::uint4 inner[4];
-};
-struct wf_Words {
-    metal::uint4 inner[4];
-};
-struct wg_Words {
-    metal::uint4 inner[4];
 };
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 128u;
@@ -303,76 +276,58 @@ metal::float4 wa_bytes(
     return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
-type_4 wa_values_of(
-    wa_Words words,
-    uint index
+type_4 wa_group(
+    uint index,
+    device type_8 const& wa_scales,
+    device type_10 const& wa_quants,
+    constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_2 = {};
     uint i_2 = 0u;
-    float scale = float2(as_type<half2>((words.scales >> (16u * (index & 1u))))).x;
-    metal::uint4 low = words.low ^ metal::uint4(2155905152u);
-    metal::uint4 high = words.high ^ metal::uint4(2155905152u);
+    uint _e5 = wa_scales[index / 2u];
+    float scale = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
+    metal::uint4 _e17 = wa_quants[index * 2u];
+    metal::uint4 low = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = wa_quants[(index * 2u) + 1u];
+    metal::uint4 high = _e27 ^ metal::uint4(2155905152u);
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
-            uint _e45 = i_2;
-            i_2 = _e45 + 1u;
+            uint _e58 = i_2;
+            i_2 = _e58 + 1u;
         }
         loop_init_6 = false;
-        uint _e21 = i_2;
-        if (_e21 < 4u) {
+        uint _e34 = i_2;
+        if (_e34 < 4u) {
         } else {
             break;
         }
         {
-            uint _e24 = i_2;
-            uint _e26 = i_2;
-            metal::float4 _e28 = wa_bytes(low[_e26]);
-            values_2.inner[_e24] = scale * (_e28 - metal::float4(128.0));
-            uint _e34 = i_2;
             uint _e37 = i_2;
-            metal::float4 _e39 = wa_bytes(high[_e37]);
-            values_2.inner[4u + _e34] = scale * (_e39 - metal::float4(128.0));
+            uint _e39 = i_2;
+            metal::float4 _e41 = wa_bytes(low[_e39]);
+            values_2.inner[_e37] = scale * (_e41 - metal::float4(128.0));
+            uint _e47 = i_2;
+            uint _e50 = i_2;
+            metal::float4 _e52 = wa_bytes(high[_e50]);
+            values_2.inner[4u + _e47] = scale * (_e52 - metal::float4(128.0));
         }
     }
-    type_4 _e47 = values_2;
-    return _e47;
-}
-
-wa_Words wa_words(
-    uint index_1,
-    device type_9 const& wa_quants,
-    device type_10 const& wa_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e5 = wa_quants[index_1 * 2u];
-    metal::uint4 _e12 = wa_quants[(index_1 * 2u) + 1u];
-    uint _e17 = wa_scales[index_1 / 2u];
-    return wa_Words {_e5, _e12, _e17};
-}
-
-type_4 wa_group(
-    uint index_2,
-    device type_9 const& wa_quants,
-    device type_10 const& wa_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    wa_Words _e1 = wa_words(index_2, wa_quants, wa_scales, _buffer_sizes);
-    type_4 _e2 = wa_values_of(_e1, index_2);
-    return _e2;
+    type_4 _e60 = values_2;
+    return _e60;
 }
 
 float wa_product(
-    uint index_3,
+    uint index_1,
     uint first_2,
     uint group_1,
     uint columns_2,
     device type_3 const& x,
-    device type_9 const& wa_quants,
-    device type_10 const& wa_scales,
+    device type_8 const& wa_scales,
+    device type_10 const& wa_quants,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = wa_group(index_3, wa_quants, wa_scales, _buffer_sizes);
+    type_4 _e4 = wa_group(index_1, wa_scales, wa_quants, _buffer_sizes);
     float _e5 = group_product(_e4, first_2, group_1, columns_2, x, _buffer_sizes);
     return _e5;
 }
@@ -450,8 +405,8 @@ void wa_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_9 const& wa_quants,
-    device type_10 const& wa_scales,
+    device type_8 const& wa_scales,
+    device type_10 const& wa_quants,
     device type_11& wa_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -503,7 +458,7 @@ void wa_rows(
                 {
                     uint _e34 = r_1;
                     uint row = metal::min(first_row_7 + _e34, n_rows_2 - 1u);
-                    uint index_28 = (row * GROUPS) + group_3;
+                    uint index_14 = (row * GROUPS) + group_3;
                     uint _e44 = p.rows_per_part;
                     uint _e48 = p.columns;
                     uint part = (row / _e44) * _e48;
@@ -531,7 +486,7 @@ void wa_rows(
                                 uint _e69 = t_1;
                                 float _e72 = sums_1.inner[(_e66 * TOKENS) + _e69];
                                 uint _e75 = p.columns;
-                                float _e76 = wa_product(index_28, first_5, group_3, _e75, x, wa_quants, wa_scales, _buffer_sizes);
+                                float _e76 = wa_product(index_14, first_5, group_3, _e75, x, wa_scales, wa_quants, _buffer_sizes);
                                 sums_1.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
@@ -559,76 +514,58 @@ metal::float4 wb_bytes(
     return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
 }
 
-type_4 wb_values_of(
-    wb_Words words_1,
-    uint index_4
+type_4 wb_group(
+    uint index_2,
+    device type_8 const& wb_scales,
+    device type_10 const& wb_quants,
+    constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_3 = {};
     uint i_3 = 0u;
-    float scale_1 = float2(as_type<half2>((words_1.scales >> (16u * (index_4 & 1u))))).x;
-    metal::uint4 low_1 = words_1.low ^ metal::uint4(2155905152u);
-    metal::uint4 high_1 = words_1.high ^ metal::uint4(2155905152u);
+    uint _e5 = wb_scales[index_2 / 2u];
+    float scale_1 = float2(as_type<half2>((_e5 >> (16u * (index_2 & 1u))))).x;
+    metal::uint4 _e17 = wb_quants[index_2 * 2u];
+    metal::uint4 low_1 = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = wb_quants[(index_2 * 2u) + 1u];
+    metal::uint4 high_1 = _e27 ^ metal::uint4(2155905152u);
     bool loop_init_12 = true;
     while(true) {
         if (!loop_init_12) {
-            uint _e45 = i_3;
-            i_3 = _e45 + 1u;
+            uint _e58 = i_3;
+            i_3 = _e58 + 1u;
         }
         loop_init_12 = false;
-        uint _e21 = i_3;
-        if (_e21 < 4u) {
+        uint _e34 = i_3;
+        if (_e34 < 4u) {
         } else {
             break;
         }
         {
-            uint _e24 = i_3;
-            uint _e26 = i_3;
-            metal::float4 _e28 = wb_bytes(low_1[_e26]);
-            values_3.inner[_e24] = scale_1 * (_e28 - metal::float4(128.0));
-            uint _e34 = i_3;
             uint _e37 = i_3;
-            metal::float4 _e39 = wb_bytes(high_1[_e37]);
-            values_3.inner[4u + _e34] = scale_1 * (_e39 - metal::float4(128.0));
+            uint _e39 = i_3;
+            metal::float4 _e41 = wb_bytes(low_1[_e39]);
+            values_3.inner[_e37] = scale_1 * (_e41 - metal::float4(128.0));
+            uint _e47 = i_3;
+            uint _e50 = i_3;
+            metal::float4 _e52 = wb_bytes(high_1[_e50]);
+            values_3.inner[4u + _e47] = scale_1 * (_e52 - metal::float4(128.0));
         }
     }
-    type_4 _e47 = values_3;
-    return _e47;
-}
-
-wb_Words wb_words(
-    uint index_5,
-    device type_9 const& wb_quants,
-    device type_10 const& wb_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e5 = wb_quants[index_5 * 2u];
-    metal::uint4 _e12 = wb_quants[(index_5 * 2u) + 1u];
-    uint _e17 = wb_scales[index_5 / 2u];
-    return wb_Words {_e5, _e12, _e17};
-}
-
-type_4 wb_group(
-    uint index_6,
-    device type_9 const& wb_quants,
-    device type_10 const& wb_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    wb_Words _e1 = wb_words(index_6, wb_quants, wb_scales, _buffer_sizes);
-    type_4 _e2 = wb_values_of(_e1, index_6);
-    return _e2;
+    type_4 _e60 = values_3;
+    return _e60;
 }
 
 float wb_product(
-    uint index_7,
+    uint index_3,
     uint first_3,
     uint group_2,
     uint columns_3,
     device type_3 const& x,
-    device type_9 const& wb_quants,
-    device type_10 const& wb_scales,
+    device type_8 const& wb_scales,
+    device type_10 const& wb_quants,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = wb_group(index_7, wb_quants, wb_scales, _buffer_sizes);
+    type_4 _e4 = wb_group(index_3, wb_scales, wb_quants, _buffer_sizes);
     float _e5 = group_product(_e4, first_3, group_2, columns_3, x, _buffer_sizes);
     return _e5;
 }
@@ -706,8 +643,8 @@ void wb_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_9 const& wb_quants,
-    device type_10 const& wb_scales,
+    device type_8 const& wb_scales,
+    device type_10 const& wb_quants,
     device type_11& wb_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -759,7 +696,7 @@ void wb_rows(
                 {
                     uint _e34 = r_3;
                     uint row_1 = metal::min(first_row_8 + _e34, n_rows_4 - 1u);
-                    uint index_29 = (row_1 * GROUPS) + group_4;
+                    uint index_15 = (row_1 * GROUPS) + group_4;
                     uint _e44 = p.rows_per_part;
                     uint _e48 = p.columns;
                     uint part_1 = (row_1 / _e44) * _e48;
@@ -787,7 +724,7 @@ void wb_rows(
                                 uint _e69 = t_3;
                                 float _e72 = sums_3.inner[(_e66 * TOKENS) + _e69];
                                 uint _e75 = p.columns;
-                                float _e76 = wb_product(index_29, first_6, group_4, _e75, x, wb_quants, wb_scales, _buffer_sizes);
+                                float _e76 = wb_product(index_15, first_6, group_4, _e75, x, wb_scales, wb_quants, _buffer_sizes);
                                 sums_3.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
@@ -802,11 +739,11 @@ void wb_rows(
 }
 
 type_13 wc_eight(
-    uint index_8,
-    device type_9 const& wc_values,
+    uint index_4,
+    device type_10 const& wc_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    metal::uint4 eight = wc_values[index_8];
+    metal::uint4 eight = wc_values[index_4];
     return type_13 {{metal::float4(float2(as_type<half2>(eight.x)), float2(as_type<half2>(eight.y))), metal::float4(float2(as_type<half2>(eight.z)), float2(as_type<half2>(eight.w)))}};
 }
 
@@ -883,7 +820,7 @@ void wc_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_9 const& wc_values,
+    device type_10 const& wc_values,
     device type_11& wc_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -976,11 +913,11 @@ void wc_rows(
 }
 
 type_13 wd_eight(
-    uint index_9,
-    device type_9 const& wd_values,
+    uint index_5,
+    device type_10 const& wd_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    metal::uint4 eight_1 = wd_values[index_9];
+    metal::uint4 eight_1 = wd_values[index_5];
     return type_13 {{metal::float4(float2(as_type<half2>(eight_1.x)), float2(as_type<half2>(eight_1.y))), metal::float4(float2(as_type<half2>(eight_1.z)), float2(as_type<half2>(eight_1.w)))}};
 }
 
@@ -1057,7 +994,7 @@ void wd_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_9 const& wd_values,
+    device type_10 const& wd_values,
     device type_11& wd_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -1150,11 +1087,11 @@ void wd_rows(
 }
 
 type_13 we_eight(
-    uint index_10,
-    device type_9 const& we_values,
+    uint index_6,
+    device type_10 const& we_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    metal::uint4 eight_2 = we_values[index_10];
+    metal::uint4 eight_2 = we_values[index_6];
     return type_13 {{metal::float4(float2(as_type<half2>(eight_2.x)), float2(as_type<half2>(eight_2.y))), metal::float4(float2(as_type<half2>(eight_2.z)), float2(as_type<half2>(eight_2.w)))}};
 }
 
@@ -1231,7 +1168,7 @@ void we_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_9 const& we_values,
+    device type_10 const& we_values,
     device type_11& we_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -1324,11 +1261,11 @@ void we_rows(
 }
 
 type_13 wf_eight(
-    uint index_11,
-    device type_9 const& wf_values,
+    uint index_7,
+    device type_10 const& wf_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    metal::uint4 eight_3 = wf_values[index_11];
+    metal::uint4 eight_3 = wf_values[index_7];
     return type_13 {{metal::float4(float2(as_type<half2>(eight_3.x)), float2(as_type<half2>(eight_3.y))), metal::float4(float2(as_type<half2>(eight_3.z)), float2(as_type<half2>(eight_3.w)))}};
 }
 
@@ -1405,7 +1342,7 @@ void wf_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_9 const& wf_values,
+    device type_10 const& wf_values,
     device type_11& wf_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -1498,11 +1435,11 @@ void wf_rows(
 }
 
 type_13 wg_eight(
-    uint index_12,
-    device type_9 const& wg_values,
+    uint index_8,
+    device type_10 const& wg_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    metal::uint4 eight_4 = wg_values[index_12];
+    metal::uint4 eight_4 = wg_values[index_8];
     return type_13 {{metal::float4(float2(as_type<half2>(eight_4.x)), float2(as_type<half2>(eight_4.y))), metal::float4(float2(as_type<half2>(eight_4.z)), float2(as_type<half2>(eight_4.w)))}};
 }
 
@@ -1579,7 +1516,7 @@ void wg_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_9 const& wg_values,
+    device type_10 const& wg_values,
     device type_11& wg_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -1679,274 +1616,164 @@ void wh_rows(
     return;
 }
 
-wc_Words wc_words(
-    uint index_13,
-    device type_9 const& wc_values,
+type_4 wc_group(
+    uint index_9,
+    device type_10 const& wc_values,
     constant _mslBufferSizes& _buffer_sizes
-) {
-    uint at_7 = index_13 * 4u;
-    metal::uint4 _e5 = wc_values[at_7];
-    metal::uint4 _e10 = wc_values[at_7 + 1u];
-    metal::uint4 _e15 = wc_values[at_7 + 2u];
-    metal::uint4 _e20 = wc_values[at_7 + 3u];
-    return wc_Words {{_e5, _e10, _e15, _e20}};
-}
-
-type_4 wc_values_of(
-    wc_Words words_2,
-    uint index_14
 ) {
     type_4 values_4 = {};
     uint i_4 = 0u;
     bool loop_init_43 = true;
     while(true) {
         if (!loop_init_43) {
-            uint _e31 = i_4;
-            i_4 = _e31 + 1u;
+            uint _e35 = i_4;
+            i_4 = _e35 + 1u;
         }
         loop_init_43 = false;
-        uint _e5 = i_4;
-        if (_e5 < 4u) {
+        uint _e4 = i_4;
+        if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e8 = i_4;
-            metal::uint4 eight_5 = words_2.inner[_e8];
-            uint _e11 = i_4;
-            values_4.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words_2.inner[_e8].x)), float2(as_type<half2>(words_2.inner[_e8].y)));
-            uint _e20 = i_4;
-            values_4.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words_2.inner[_e8].z)), float2(as_type<half2>(words_2.inner[_e8].w)));
+            uint _e10 = i_4;
+            metal::uint4 eight_5 = wc_values[(index_9 * 4u) + _e10];
+            uint _e15 = i_4;
+            values_4.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_5.x)), float2(as_type<half2>(eight_5.y)));
+            uint _e24 = i_4;
+            values_4.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_5.z)), float2(as_type<half2>(eight_5.w)));
         }
     }
-    type_4 _e33 = values_4;
-    return _e33;
+    type_4 _e37 = values_4;
+    return _e37;
 }
 
-type_4 wc_group(
-    uint index_15,
-    device type_9 const& wc_values,
+type_4 wd_group(
+    uint index_10,
+    device type_10 const& wd_values,
     constant _mslBufferSizes& _buffer_sizes
-) {
-    wc_Words _e1 = wc_words(index_15, wc_values, _buffer_sizes);
-    type_4 _e2 = wc_values_of(_e1, index_15);
-    return _e2;
-}
-
-wd_Words wd_words(
-    uint index_16,
-    device type_9 const& wd_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    uint at_8 = index_16 * 4u;
-    metal::uint4 _e5 = wd_values[at_8];
-    metal::uint4 _e10 = wd_values[at_8 + 1u];
-    metal::uint4 _e15 = wd_values[at_8 + 2u];
-    metal::uint4 _e20 = wd_values[at_8 + 3u];
-    return wd_Words {{_e5, _e10, _e15, _e20}};
-}
-
-type_4 wd_values_of(
-    wd_Words words_3,
-    uint index_17
 ) {
     type_4 values_5 = {};
     uint i_5 = 0u;
     bool loop_init_44 = true;
     while(true) {
         if (!loop_init_44) {
-            uint _e31 = i_5;
-            i_5 = _e31 + 1u;
+            uint _e35 = i_5;
+            i_5 = _e35 + 1u;
         }
         loop_init_44 = false;
-        uint _e5 = i_5;
-        if (_e5 < 4u) {
+        uint _e4 = i_5;
+        if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e8 = i_5;
-            metal::uint4 eight_6 = words_3.inner[_e8];
-            uint _e11 = i_5;
-            values_5.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words_3.inner[_e8].x)), float2(as_type<half2>(words_3.inner[_e8].y)));
-            uint _e20 = i_5;
-            values_5.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words_3.inner[_e8].z)), float2(as_type<half2>(words_3.inner[_e8].w)));
+            uint _e10 = i_5;
+            metal::uint4 eight_6 = wd_values[(index_10 * 4u) + _e10];
+            uint _e15 = i_5;
+            values_5.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_6.x)), float2(as_type<half2>(eight_6.y)));
+            uint _e24 = i_5;
+            values_5.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_6.z)), float2(as_type<half2>(eight_6.w)));
         }
     }
-    type_4 _e33 = values_5;
-    return _e33;
+    type_4 _e37 = values_5;
+    return _e37;
 }
 
-type_4 wd_group(
-    uint index_18,
-    device type_9 const& wd_values,
+type_4 we_group(
+    uint index_11,
+    device type_10 const& we_values,
     constant _mslBufferSizes& _buffer_sizes
-) {
-    wd_Words _e1 = wd_words(index_18, wd_values, _buffer_sizes);
-    type_4 _e2 = wd_values_of(_e1, index_18);
-    return _e2;
-}
-
-we_Words we_words(
-    uint index_19,
-    device type_9 const& we_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    uint at_9 = index_19 * 4u;
-    metal::uint4 _e5 = we_values[at_9];
-    metal::uint4 _e10 = we_values[at_9 + 1u];
-    metal::uint4 _e15 = we_values[at_9 + 2u];
-    metal::uint4 _e20 = we_values[at_9 + 3u];
-    return we_Words {{_e5, _e10, _e15, _e20}};
-}
-
-type_4 we_values_of(
-    we_Words words_4,
-    uint index_20
 ) {
     type_4 values_6 = {};
     uint i_6 = 0u;
     bool loop_init_45 = true;
     while(true) {
         if (!loop_init_45) {
-            uint _e31 = i_6;
-            i_6 = _e31 + 1u;
+            uint _e35 = i_6;
+            i_6 = _e35 + 1u;
         }
         loop_init_45 = false;
-        uint _e5 = i_6;
-        if (_e5 < 4u) {
+        uint _e4 = i_6;
+        if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e8 = i_6;
-            metal::uint4 eight_7 = words_4.inner[_e8];
-            uint _e11 = i_6;
-            values_6.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words_4.inner[_e8].x)), float2(as_type<half2>(words_4.inner[_e8].y)));
-            uint _e20 = i_6;
-            values_6.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words_4.inner[_e8].z)), float2(as_type<half2>(words_4.inner[_e8].w)));
+            uint _e10 = i_6;
+            metal::uint4 eight_7 = we_values[(index_11 * 4u) + _e10];
+            uint _e15 = i_6;
+            values_6.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_7.x)), float2(as_type<half2>(eight_7.y)));
+            uint _e24 = i_6;
+            values_6.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_7.z)), float2(as_type<half2>(eight_7.w)));
         }
     }
-    type_4 _e33 = values_6;
-    return _e33;
+    type_4 _e37 = values_6;
+    return _e37;
 }
 
-type_4 we_group(
-    uint index_21,
-    device type_9 const& we_values,
+type_4 wf_group(
+    uint index_12,
+    device type_10 const& wf_values,
     constant _mslBufferSizes& _buffer_sizes
-) {
-    we_Words _e1 = we_words(index_21, we_values, _buffer_sizes);
-    type_4 _e2 = we_values_of(_e1, index_21);
-    return _e2;
-}
-
-wf_Words wf_words(
-    uint index_22,
-    device type_9 const& wf_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    uint at_10 = index_22 * 4u;
-    metal::uint4 _e5 = wf_values[at_10];
-    metal::uint4 _e10 = wf_values[at_10 + 1u];
-    metal::uint4 _e15 = wf_values[at_10 + 2u];
-    metal::uint4 _e20 = wf_values[at_10 + 3u];
-    return wf_Words {{_e5, _e10, _e15, _e20}};
-}
-
-type_4 wf_values_of(
-    wf_Words words_5,
-    uint index_23
 ) {
     type_4 values_7 = {};
     uint i_7 = 0u;
     bool loop_init_46 = true;
     while(true) {
         if (!loop_init_46) {
-            uint _e31 = i_7;
-            i_7 = _e31 + 1u;
+            uint _e35 = i_7;
+            i_7 = _e35 + 1u;
         }
         loop_init_46 = false;
-        uint _e5 = i_7;
-        if (_e5 < 4u) {
+        uint _e4 = i_7;
+        if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e8 = i_7;
-            metal::uint4 eight_8 = words_5.inner[_e8];
-            uint _e11 = i_7;
-            values_7.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words_5.inner[_e8].x)), float2(as_type<half2>(words_5.inner[_e8].y)));
-            uint _e20 = i_7;
-            values_7.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words_5.inner[_e8].z)), float2(as_type<half2>(words_5.inner[_e8].w)));
+            uint _e10 = i_7;
+            metal::uint4 eight_8 = wf_values[(index_12 * 4u) + _e10];
+            uint _e15 = i_7;
+            values_7.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_8.x)), float2(as_type<half2>(eight_8.y)));
+            uint _e24 = i_7;
+            values_7.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_8.z)), float2(as_type<half2>(eight_8.w)));
         }
     }
-    type_4 _e33 = values_7;
-    return _e33;
+    type_4 _e37 = values_7;
+    return _e37;
 }
 
-type_4 wf_group(
-    uint index_24,
-    device type_9 const& wf_values,
+type_4 wg_group(
+    uint index_13,
+    device type_10 const& wg_values,
     constant _mslBufferSizes& _buffer_sizes
-) {
-    wf_Words _e1 = wf_words(index_24, wf_values, _buffer_sizes);
-    type_4 _e2 = wf_values_of(_e1, index_24);
-    return _e2;
-}
-
-wg_Words wg_words(
-    uint index_25,
-    device type_9 const& wg_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    uint at_11 = index_25 * 4u;
-    metal::uint4 _e5 = wg_values[at_11];
-    metal::uint4 _e10 = wg_values[at_11 + 1u];
-    metal::uint4 _e15 = wg_values[at_11 + 2u];
-    metal::uint4 _e20 = wg_values[at_11 + 3u];
-    return wg_Words {{_e5, _e10, _e15, _e20}};
-}
-
-type_4 wg_values_of(
-    wg_Words words_6,
-    uint index_26
 ) {
     type_4 values_8 = {};
     uint i_8 = 0u;
     bool loop_init_47 = true;
     while(true) {
         if (!loop_init_47) {
-            uint _e31 = i_8;
-            i_8 = _e31 + 1u;
+            uint _e35 = i_8;
+            i_8 = _e35 + 1u;
         }
         loop_init_47 = false;
-        uint _e5 = i_8;
-        if (_e5 < 4u) {
+        uint _e4 = i_8;
+        if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e8 = i_8;
-            metal::uint4 eight_9 = words_6.inner[_e8];
-            uint _e11 = i_8;
-            values_8.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words_6.inner[_e8].x)), float2(as_type<half2>(words_6.inner[_e8].y)));
-            uint _e20 = i_8;
-            values_8.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words_6.inner[_e8].z)), float2(as_type<half2>(words_6.inner[_e8].w)));
+            uint _e10 = i_8;
+            metal::uint4 eight_9 = wg_values[(index_13 * 4u) + _e10];
+            uint _e15 = i_8;
+            values_8.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_9.x)), float2(as_type<half2>(eight_9.y)));
+            uint _e24 = i_8;
+            values_8.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_9.z)), float2(as_type<half2>(eight_9.w)));
         }
     }
-    type_4 _e33 = values_8;
-    return _e33;
-}
-
-type_4 wg_group(
-    uint index_27,
-    device type_9 const& wg_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    wg_Words _e1 = wg_words(index_27, wg_values, _buffer_sizes);
-    type_4 _e2 = wg_values_of(_e1, index_27);
-    return _e2;
+    type_4 _e37 = values_8;
+    return _e37;
 }
 
 struct main_Input {
@@ -1957,21 +1784,21 @@ struct main_Input {
 , device type_3 const& x [[user(fake0)]]
 , threadgroup type_5& team_partials
 , constant Parameters& p [[user(fake0)]]
-, device type_9 const& wa_quants [[user(fake0)]]
-, device type_10 const& wa_scales [[user(fake0)]]
+, device type_8 const& wa_scales [[user(fake0)]]
+, device type_10 const& wa_quants [[user(fake0)]]
 , device type_11& wa_out [[user(fake0)]]
-, device type_9 const& wb_quants [[user(fake0)]]
-, device type_10 const& wb_scales [[user(fake0)]]
+, device type_8 const& wb_scales [[user(fake0)]]
+, device type_10 const& wb_quants [[user(fake0)]]
 , device type_11& wb_out [[user(fake0)]]
-, device type_9 const& wc_values [[user(fake0)]]
+, device type_10 const& wc_values [[user(fake0)]]
 , device type_11& wc_out [[user(fake0)]]
-, device type_9 const& wd_values [[user(fake0)]]
+, device type_10 const& wd_values [[user(fake0)]]
 , device type_11& wd_out [[user(fake0)]]
-, device type_9 const& we_values [[user(fake0)]]
+, device type_10 const& we_values [[user(fake0)]]
 , device type_11& we_out [[user(fake0)]]
-, device type_9 const& wf_values [[user(fake0)]]
+, device type_10 const& wf_values [[user(fake0)]]
 , device type_11& wf_out [[user(fake0)]]
-, device type_9 const& wg_values [[user(fake0)]]
+, device type_10 const& wg_values [[user(fake0)]]
 , device type_11& wg_out [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
@@ -1999,12 +1826,12 @@ struct main_Input {
     uint block_8 = workgroup.x;
     if (block_8 < _e5) {
         uint _e40 = p.n_rows_a;
-        wa_rows(block_8, _e40, thread_, x, team_partials, p, wa_quants, wa_scales, wa_out, _buffer_sizes);
+        wa_rows(block_8, _e40, thread_, x, team_partials, p, wa_scales, wa_quants, wa_out, _buffer_sizes);
         return;
     } else {
         if (block_8 < c) {
             uint _e45 = p.n_rows_b;
-            wb_rows(block_8 - _e5, _e45, thread_, x, team_partials, p, wb_quants, wb_scales, wb_out, _buffer_sizes);
+            wb_rows(block_8 - _e5, _e45, thread_, x, team_partials, p, wb_scales, wb_quants, wb_out, _buffer_sizes);
             return;
         } else {
             if (block_8 < d) {

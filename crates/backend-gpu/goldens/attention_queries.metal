@@ -59,20 +59,11 @@ struct Parameters {
 struct type_14 {
     metal::float4 inner[4];
 };
-struct wa_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    char _pad3[12];
-};
-typedef metal::uint4 type_15[1];
-typedef uint type_16[1];
+typedef uint type_15[1];
+typedef metal::uint4 type_16[1];
 typedef float type_17[1];
 struct type_19 {
     metal::float4 inner[2];
-};
-struct wb_Words {
-    metal::uint4 inner[4];
 };
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 32u;
@@ -429,76 +420,58 @@ metal::float4 wa_bytes(
     return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
-type_4 wa_values_of(
-    wa_Words words,
-    uint index
+type_4 wa_group(
+    uint index,
+    device type_15 const& wa_scales,
+    device type_16 const& wa_quants,
+    constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_2 = {};
     uint i_5 = 0u;
-    float scale_1 = float2(as_type<half2>((words.scales >> (16u * (index & 1u))))).x;
-    metal::uint4 low = words.low ^ metal::uint4(2155905152u);
-    metal::uint4 high = words.high ^ metal::uint4(2155905152u);
+    uint _e5 = wa_scales[index / 2u];
+    float scale_1 = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
+    metal::uint4 _e17 = wa_quants[index * 2u];
+    metal::uint4 low = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = wa_quants[(index * 2u) + 1u];
+    metal::uint4 high = _e27 ^ metal::uint4(2155905152u);
     bool loop_init_9 = true;
     while(true) {
         if (!loop_init_9) {
-            uint _e45 = i_5;
-            i_5 = _e45 + 1u;
+            uint _e58 = i_5;
+            i_5 = _e58 + 1u;
         }
         loop_init_9 = false;
-        uint _e21 = i_5;
-        if (_e21 < 4u) {
+        uint _e34 = i_5;
+        if (_e34 < 4u) {
         } else {
             break;
         }
         {
-            uint _e24 = i_5;
-            uint _e26 = i_5;
-            metal::float4 _e28 = wa_bytes(low[_e26]);
-            values_2.inner[_e24] = scale_1 * (_e28 - metal::float4(128.0));
-            uint _e34 = i_5;
             uint _e37 = i_5;
-            metal::float4 _e39 = wa_bytes(high[_e37]);
-            values_2.inner[4u + _e34] = scale_1 * (_e39 - metal::float4(128.0));
+            uint _e39 = i_5;
+            metal::float4 _e41 = wa_bytes(low[_e39]);
+            values_2.inner[_e37] = scale_1 * (_e41 - metal::float4(128.0));
+            uint _e47 = i_5;
+            uint _e50 = i_5;
+            metal::float4 _e52 = wa_bytes(high[_e50]);
+            values_2.inner[4u + _e47] = scale_1 * (_e52 - metal::float4(128.0));
         }
     }
-    type_4 _e47 = values_2;
-    return _e47;
-}
-
-wa_Words wa_words(
-    uint index_1,
-    device type_15 const& wa_quants,
-    device type_16 const& wa_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e5 = wa_quants[index_1 * 2u];
-    metal::uint4 _e12 = wa_quants[(index_1 * 2u) + 1u];
-    uint _e17 = wa_scales[index_1 / 2u];
-    return wa_Words {_e5, _e12, _e17};
-}
-
-type_4 wa_group(
-    uint index_2,
-    device type_15 const& wa_quants,
-    device type_16 const& wa_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    wa_Words _e1 = wa_words(index_2, wa_quants, wa_scales, _buffer_sizes);
-    type_4 _e2 = wa_values_of(_e1, index_2);
-    return _e2;
+    type_4 _e60 = values_2;
+    return _e60;
 }
 
 float wa_product(
-    uint index_3,
+    uint index_1,
     uint first_2,
     uint group_1,
     uint columns_2,
     device type_3 const& x,
-    device type_15 const& wa_quants,
-    device type_16 const& wa_scales,
+    device type_15 const& wa_scales,
+    device type_16 const& wa_quants,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = wa_group(index_3, wa_quants, wa_scales, _buffer_sizes);
+    type_4 _e4 = wa_group(index_1, wa_scales, wa_quants, _buffer_sizes);
     float _e5 = group_product(_e4, first_2, group_1, columns_2, x, _buffer_sizes);
     return _e5;
 }
@@ -576,8 +549,8 @@ void wa_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_15 const& wa_quants,
-    device type_16 const& wa_scales,
+    device type_15 const& wa_scales,
+    device type_16 const& wa_quants,
     device type_17& wa_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -629,7 +602,7 @@ void wa_rows(
                 {
                     uint _e34 = r_1;
                     uint row = metal::min(first_row_2 + _e34, n_rows_2 - 1u);
-                    uint index_8 = (row * GROUPS) + group_2;
+                    uint index_4 = (row * GROUPS) + group_2;
                     uint _e44 = p.rows_per_part;
                     uint _e48 = p.columns;
                     uint part = (row / _e44) * _e48;
@@ -657,7 +630,7 @@ void wa_rows(
                                 uint _e69 = t_1;
                                 float _e72 = sums_1.inner[(_e66 * TOKENS) + _e69];
                                 uint _e75 = p.columns;
-                                float _e76 = wa_product(index_8, first_4, group_2, _e75, x, wa_quants, wa_scales, _buffer_sizes);
+                                float _e76 = wa_product(index_4, first_4, group_2, _e75, x, wa_scales, wa_quants, _buffer_sizes);
                                 sums_1.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
@@ -672,11 +645,11 @@ void wa_rows(
 }
 
 type_19 wb_eight(
-    uint index_4,
-    device type_15 const& wb_values,
+    uint index_2,
+    device type_16 const& wb_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    metal::uint4 eight = wb_values[index_4];
+    metal::uint4 eight = wb_values[index_2];
     return type_19 {{metal::float4(float2(as_type<half2>(eight.x)), float2(as_type<half2>(eight.y))), metal::float4(float2(as_type<half2>(eight.z)), float2(as_type<half2>(eight.w)))}};
 }
 
@@ -753,7 +726,7 @@ void wb_rows(
     threadgroup type_5& team_partials,
     threadgroup type_12& normed_fours,
     constant Parameters& p,
-    device type_15 const& wb_values,
+    device type_16 const& wb_values,
     device type_17& wb_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -893,58 +866,36 @@ void wh_rows(
     return;
 }
 
-wb_Words wb_words(
-    uint index_5,
-    device type_15 const& wb_values,
+type_4 wb_group(
+    uint index_3,
+    device type_16 const& wb_values,
     constant _mslBufferSizes& _buffer_sizes
-) {
-    uint at_3 = index_5 * 4u;
-    metal::uint4 _e5 = wb_values[at_3];
-    metal::uint4 _e10 = wb_values[at_3 + 1u];
-    metal::uint4 _e15 = wb_values[at_3 + 2u];
-    metal::uint4 _e20 = wb_values[at_3 + 3u];
-    return wb_Words {{_e5, _e10, _e15, _e20}};
-}
-
-type_4 wb_values_of(
-    wb_Words words_1,
-    uint index_6
 ) {
     type_4 values_3 = {};
     uint i_6 = 0u;
     bool loop_init_20 = true;
     while(true) {
         if (!loop_init_20) {
-            uint _e31 = i_6;
-            i_6 = _e31 + 1u;
+            uint _e35 = i_6;
+            i_6 = _e35 + 1u;
         }
         loop_init_20 = false;
-        uint _e5 = i_6;
-        if (_e5 < 4u) {
+        uint _e4 = i_6;
+        if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e8 = i_6;
-            metal::uint4 eight_1 = words_1.inner[_e8];
-            uint _e11 = i_6;
-            values_3.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words_1.inner[_e8].x)), float2(as_type<half2>(words_1.inner[_e8].y)));
-            uint _e20 = i_6;
-            values_3.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words_1.inner[_e8].z)), float2(as_type<half2>(words_1.inner[_e8].w)));
+            uint _e10 = i_6;
+            metal::uint4 eight_1 = wb_values[(index_3 * 4u) + _e10];
+            uint _e15 = i_6;
+            values_3.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_1.x)), float2(as_type<half2>(eight_1.y)));
+            uint _e24 = i_6;
+            values_3.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_1.z)), float2(as_type<half2>(eight_1.w)));
         }
     }
-    type_4 _e33 = values_3;
-    return _e33;
-}
-
-type_4 wb_group(
-    uint index_7,
-    device type_15 const& wb_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    wb_Words _e1 = wb_words(index_7, wb_values, _buffer_sizes);
-    type_4 _e2 = wb_values_of(_e1, index_7);
-    return _e2;
+    type_4 _e37 = values_3;
+    return _e37;
 }
 
 struct main_Input {
@@ -961,10 +912,10 @@ struct main_Input {
 , threadgroup type_13& block_squares
 , threadgroup type_13& block_scales
 , constant Parameters& p [[user(fake0)]]
-, device type_15 const& wa_quants [[user(fake0)]]
-, device type_16 const& wa_scales [[user(fake0)]]
+, device type_15 const& wa_scales [[user(fake0)]]
+, device type_16 const& wa_quants [[user(fake0)]]
 , device type_17& wa_out [[user(fake0)]]
-, device type_15 const& wb_values [[user(fake0)]]
+, device type_16 const& wb_values [[user(fake0)]]
 , device type_17& wb_out [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
@@ -992,7 +943,7 @@ struct main_Input {
     uint block_8 = workgroup.x;
     if (block_8 < _e5) {
         uint _e40 = p.n_rows_a;
-        wa_rows(block_8, _e40, thread_, x, team_partials, p, wa_quants, wa_scales, wa_out, _buffer_sizes);
+        wa_rows(block_8, _e40, thread_, x, team_partials, p, wa_scales, wa_quants, wa_out, _buffer_sizes);
         return;
     } else {
         if (block_8 < c_1) {

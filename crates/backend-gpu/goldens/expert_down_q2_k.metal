@@ -18,20 +18,7 @@ struct type_4 {
     metal::float4 inner[8];
 };
 typedef uint type_5[1];
-struct down_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    uint d;
-    char _pad4[8];
-};
 typedef metal::uint4 type_8[1];
-struct shared_down_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    char _pad3[12];
-};
 struct Parameters {
     uint n_rows;
     uint columns;
@@ -98,27 +85,6 @@ metal::float4 activations_at(
     return _e8;
 }
 
-down_Words down_words(
-    uint index,
-    device type_5 const& down_blocks,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    uint block = (index / 8u) * 21u;
-    uint g = index & 7u;
-    uint quants = (block + 4u) + (8u * (g / 4u));
-    uint _e16 = down_blocks[quants];
-    uint _e21 = down_blocks[quants + 1u];
-    uint _e26 = down_blocks[quants + 2u];
-    uint _e31 = down_blocks[quants + 3u];
-    uint _e37 = down_blocks[quants + 4u];
-    uint _e42 = down_blocks[quants + 5u];
-    uint _e47 = down_blocks[quants + 6u];
-    uint _e52 = down_blocks[quants + 7u];
-    uint _e59 = down_blocks[block + (g / 2u)];
-    uint _e64 = down_blocks[block + 20u];
-    return down_Words {metal::uint4(_e16, _e21, _e26, _e31), metal::uint4(_e37, _e42, _e47, _e52), _e59, _e64};
-}
-
 metal::float4 down_bytes(
     uint word
 ) {
@@ -127,55 +93,52 @@ metal::float4 down_bytes(
     return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
-type_4 down_values_of(
-    down_Words words,
-    uint index_1
+type_4 down_group(
+    uint index,
+    device type_5 const& down_blocks,
+    constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_1 = {};
     uint i_1 = 0u;
-    uint g_1 = index_1 & 7u;
-    uint scales = words.scales >> (16u * (g_1 & 1u));
-    metal::float2 d = float2(as_type<half2>(words.d));
+    uint block = (index / 8u) * 21u;
+    uint g = index & 7u;
+    uint _e12 = down_blocks[block + (g / 2u)];
+    uint scales = _e12 >> (16u * (g & 1u));
+    uint _e22 = down_blocks[block + 20u];
+    metal::float2 d = float2(as_type<half2>(_e22));
     metal::float2 first_4 = d * static_cast<metal::float2>(metal::uint2(scales & 15u, (scales >> 4u) & 15u));
     metal::float2 second = d * static_cast<metal::float2>(metal::uint2((scales >> 8u) & 15u, (scales >> 12u) & 15u));
-    metal::uint4 shift = metal::uint4(2u * (g_1 & 3u));
-    metal::uint4 low = (words.low >> shift) & metal::uint4(50529027u);
-    metal::uint4 high = (words.high >> shift) & metal::uint4(50529027u);
+    uint quants = (block + 4u) + (8u * (g / 4u));
+    uint shift = 2u * (g & 3u);
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e76 = i_1;
-            i_1 = _e76 + 1u;
+            uint _e98 = i_1;
+            i_1 = _e98 + 1u;
         }
         loop_init_1 = false;
-        uint _e50 = i_1;
-        if (_e50 < 4u) {
+        uint _e58 = i_1;
+        if (_e58 < 4u) {
         } else {
             break;
         }
         {
-            uint _e53 = i_1;
-            uint _e56 = i_1;
-            metal::float4 _e58 = down_bytes(low[_e56]);
-            values_1.inner[_e53] = (first_4.x * _e58) - metal::float4(first_4.y);
-            uint _e64 = i_1;
-            uint _e68 = i_1;
-            metal::float4 _e70 = down_bytes(high[_e68]);
-            values_1.inner[4u + _e64] = (second.x * _e70) - metal::float4(second.y);
+            uint _e62 = i_1;
+            uint _e65 = down_blocks[quants + _e62];
+            uint low = (_e65 >> shift) & 50529027u;
+            uint _e72 = i_1;
+            uint _e75 = down_blocks[(quants + 4u) + _e72];
+            uint high = (_e75 >> shift) & 50529027u;
+            uint _e79 = i_1;
+            metal::float4 _e82 = down_bytes(low);
+            values_1.inner[_e79] = (first_4.x * _e82) - metal::float4(first_4.y);
+            uint _e88 = i_1;
+            metal::float4 _e92 = down_bytes(high);
+            values_1.inner[4u + _e88] = (second.x * _e92) - metal::float4(second.y);
         }
     }
-    type_4 _e78 = values_1;
-    return _e78;
-}
-
-type_4 down_group(
-    uint index_2,
-    device type_5 const& down_blocks,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    down_Words _e1 = down_words(index_2, down_blocks, _buffer_sizes);
-    type_4 _e2 = down_values_of(_e1, index_2);
-    return _e2;
+    type_4 _e100 = values_1;
+    return _e100;
 }
 
 void down_begin(
@@ -185,7 +148,7 @@ void down_begin(
 }
 
 float down_product(
-    uint index_3,
+    uint index_1,
     uint first_2,
     uint group_2,
     uint columns_2,
@@ -193,21 +156,9 @@ float down_product(
     device type_5 const& down_blocks,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = down_group(index_3, down_blocks, _buffer_sizes);
+    type_4 _e4 = down_group(index_1, down_blocks, _buffer_sizes);
     float _e5 = group_product(_e4, first_2, group_2, columns_2, x, _buffer_sizes);
     return _e5;
-}
-
-shared_down_Words shared_down_words(
-    uint index_4,
-    device type_8 const& shared_down_quants,
-    device type_5 const& shared_down_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e5 = shared_down_quants[index_4 * 2u];
-    metal::uint4 _e12 = shared_down_quants[(index_4 * 2u) + 1u];
-    uint _e17 = shared_down_scales[index_4 / 2u];
-    return shared_down_Words {_e5, _e12, _e17};
 }
 
 metal::float4 shared_down_bytes(
@@ -218,51 +169,45 @@ metal::float4 shared_down_bytes(
     return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
 }
 
-type_4 shared_down_values_of(
-    shared_down_Words words_1,
-    uint index_5
-) {
-    type_4 values_2 = {};
-    uint i_2 = 0u;
-    float scale = float2(as_type<half2>((words_1.scales >> (16u * (index_5 & 1u))))).x;
-    metal::uint4 low_1 = words_1.low ^ metal::uint4(2155905152u);
-    metal::uint4 high_1 = words_1.high ^ metal::uint4(2155905152u);
-    bool loop_init_2 = true;
-    while(true) {
-        if (!loop_init_2) {
-            uint _e45 = i_2;
-            i_2 = _e45 + 1u;
-        }
-        loop_init_2 = false;
-        uint _e21 = i_2;
-        if (_e21 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e24 = i_2;
-            uint _e26 = i_2;
-            metal::float4 _e28 = shared_down_bytes(low_1[_e26]);
-            values_2.inner[_e24] = scale * (_e28 - metal::float4(128.0));
-            uint _e34 = i_2;
-            uint _e37 = i_2;
-            metal::float4 _e39 = shared_down_bytes(high_1[_e37]);
-            values_2.inner[4u + _e34] = scale * (_e39 - metal::float4(128.0));
-        }
-    }
-    type_4 _e47 = values_2;
-    return _e47;
-}
-
 type_4 shared_down_group(
-    uint index_6,
+    uint index_2,
     device type_8 const& shared_down_quants,
     device type_5 const& shared_down_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    shared_down_Words _e1 = shared_down_words(index_6, shared_down_quants, shared_down_scales, _buffer_sizes);
-    type_4 _e2 = shared_down_values_of(_e1, index_6);
-    return _e2;
+    type_4 values_2 = {};
+    uint i_2 = 0u;
+    uint _e5 = shared_down_scales[index_2 / 2u];
+    float scale = float2(as_type<half2>((_e5 >> (16u * (index_2 & 1u))))).x;
+    metal::uint4 _e17 = shared_down_quants[index_2 * 2u];
+    metal::uint4 low_1 = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = shared_down_quants[(index_2 * 2u) + 1u];
+    metal::uint4 high_1 = _e27 ^ metal::uint4(2155905152u);
+    bool loop_init_2 = true;
+    while(true) {
+        if (!loop_init_2) {
+            uint _e58 = i_2;
+            i_2 = _e58 + 1u;
+        }
+        loop_init_2 = false;
+        uint _e34 = i_2;
+        if (_e34 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e37 = i_2;
+            uint _e39 = i_2;
+            metal::float4 _e41 = shared_down_bytes(low_1[_e39]);
+            values_2.inner[_e37] = scale * (_e41 - metal::float4(128.0));
+            uint _e47 = i_2;
+            uint _e50 = i_2;
+            metal::float4 _e52 = shared_down_bytes(high_1[_e50]);
+            values_2.inner[4u + _e47] = scale * (_e52 - metal::float4(128.0));
+        }
+    }
+    type_4 _e60 = values_2;
+    return _e60;
 }
 
 void shared_down_begin(
@@ -272,7 +217,7 @@ void shared_down_begin(
 }
 
 float shared_down_product(
-    uint index_7,
+    uint index_3,
     uint first_3,
     uint group_3,
     uint columns_3,
@@ -281,7 +226,7 @@ float shared_down_product(
     device type_5 const& shared_down_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = shared_down_group(index_7, shared_down_quants, shared_down_scales, _buffer_sizes);
+    type_4 _e4 = shared_down_group(index_3, shared_down_quants, shared_down_scales, _buffer_sizes);
     float _e5 = group_product(_e4, first_3, group_3, columns_3, x, _buffer_sizes);
     return _e5;
 }
@@ -319,7 +264,7 @@ float down_share(
             uint _e23 = i_3;
             uint _e26 = experts[(token * _e21) + _e23];
             uint _e29 = p.n_rows;
-            uint index_8 = ((_e26 * _e29) + row) * GROUPS;
+            uint index_4 = ((_e26 * _e29) + row) * GROUPS;
             uint _e34 = i_3;
             uint _e38 = p.columns;
             uint first_5 = (first_choice + _e34) * _e38;
@@ -341,7 +286,7 @@ float down_share(
                     uint _e45 = group_4;
                     uint _e47 = group_4;
                     uint _e50 = p.columns;
-                    float _e51 = down_product(index_8 + _e45, first_5, _e47, _e50, x, down_blocks, _buffer_sizes);
+                    float _e51 = down_product(index_4 + _e45, first_5, _e47, _e50, x, down_blocks, _buffer_sizes);
                     sum_1 = _e44 + _e51;
                 }
             }

@@ -18,18 +18,7 @@ struct type_4 {
     metal::float4 inner[8];
 };
 typedef metal::uint4 type_6[1];
-struct down_Words {
-    metal::uint4 head;
-    metal::uint4 low;
-    metal::uint4 high;
-};
 typedef uint type_9[1];
-struct shared_down_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    char _pad3[12];
-};
 struct Parameters {
     uint n_rows;
     uint columns;
@@ -121,19 +110,6 @@ metal::float2 down_scale_min(
     return static_cast<metal::float2>(metal::uint2(scale, minimum));
 }
 
-down_Words down_words(
-    uint index,
-    device type_6 const& down_blocks,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    uint block = (index / 8u) * 9u;
-    uint quants = (block + 1u) + (((index & 7u) / 2u) * 2u);
-    metal::uint4 _e16 = down_blocks[block];
-    metal::uint4 _e19 = down_blocks[quants];
-    metal::uint4 _e24 = down_blocks[quants + 1u];
-    return down_Words {_e16, _e19, _e24};
-}
-
 metal::float4 down_bytes(
     uint word_1
 ) {
@@ -142,53 +118,49 @@ metal::float4 down_bytes(
     return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
-type_4 down_values_of(
-    down_Words words,
-    uint index_1
+type_4 down_group(
+    uint index,
+    device type_6 const& down_blocks,
+    constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_1 = {};
     uint i_2 = 0u;
-    uint g_1 = index_1 & 7u;
-    metal::float2 _e8 = down_scale_min(words.head, g_1);
-    metal::float2 scale_min = float2(as_type<half2>(words.head.x)) * _e8;
+    uint block = (index / 8u) * 9u;
+    uint g_1 = index & 7u;
+    metal::uint4 head_1 = down_blocks[block];
+    metal::float2 _e12 = down_scale_min(head_1, g_1);
+    metal::float2 scale_min = float2(as_type<half2>(head_1.x)) * _e12;
+    uint quants = (block + 1u) + ((g_1 / 2u) * 2u);
     metal::uint4 shift = metal::uint4(4u * (g_1 & 1u));
-    metal::uint4 low = (words.low >> shift) & metal::uint4(252645135u);
-    metal::uint4 high = (words.high >> shift) & metal::uint4(252645135u);
+    metal::uint4 _e28 = down_blocks[quants];
+    metal::uint4 low = (_e28 >> shift) & metal::uint4(252645135u);
+    metal::uint4 _e37 = down_blocks[quants + 1u];
+    metal::uint4 high = (_e37 >> shift) & metal::uint4(252645135u);
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e54 = i_2;
-            i_2 = _e54 + 1u;
+            uint _e71 = i_2;
+            i_2 = _e71 + 1u;
         }
         loop_init_1 = false;
-        uint _e28 = i_2;
-        if (_e28 < 4u) {
+        uint _e45 = i_2;
+        if (_e45 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_2;
-            uint _e34 = i_2;
-            metal::float4 _e36 = down_bytes(low[_e34]);
-            values_1.inner[_e31] = (scale_min.x * _e36) - metal::float4(scale_min.y);
-            uint _e42 = i_2;
-            uint _e46 = i_2;
-            metal::float4 _e48 = down_bytes(high[_e46]);
-            values_1.inner[4u + _e42] = (scale_min.x * _e48) - metal::float4(scale_min.y);
+            uint _e48 = i_2;
+            uint _e51 = i_2;
+            metal::float4 _e53 = down_bytes(low[_e51]);
+            values_1.inner[_e48] = (scale_min.x * _e53) - metal::float4(scale_min.y);
+            uint _e59 = i_2;
+            uint _e63 = i_2;
+            metal::float4 _e65 = down_bytes(high[_e63]);
+            values_1.inner[4u + _e59] = (scale_min.x * _e65) - metal::float4(scale_min.y);
         }
     }
-    type_4 _e56 = values_1;
-    return _e56;
-}
-
-type_4 down_group(
-    uint index_2,
-    device type_6 const& down_blocks,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    down_Words _e1 = down_words(index_2, down_blocks, _buffer_sizes);
-    type_4 _e2 = down_values_of(_e1, index_2);
-    return _e2;
+    type_4 _e73 = values_1;
+    return _e73;
 }
 
 void down_begin(
@@ -198,7 +170,7 @@ void down_begin(
 }
 
 float down_product(
-    uint index_3,
+    uint index_1,
     uint first_2,
     uint group_2,
     uint columns_2,
@@ -206,21 +178,9 @@ float down_product(
     device type_6 const& down_blocks,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = down_group(index_3, down_blocks, _buffer_sizes);
+    type_4 _e4 = down_group(index_1, down_blocks, _buffer_sizes);
     float _e5 = group_product(_e4, first_2, group_2, columns_2, x, _buffer_sizes);
     return _e5;
-}
-
-shared_down_Words shared_down_words(
-    uint index_4,
-    device type_6 const& shared_down_quants,
-    device type_9 const& shared_down_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e5 = shared_down_quants[index_4 * 2u];
-    metal::uint4 _e12 = shared_down_quants[(index_4 * 2u) + 1u];
-    uint _e17 = shared_down_scales[index_4 / 2u];
-    return shared_down_Words {_e5, _e12, _e17};
 }
 
 metal::float4 shared_down_bytes(
@@ -231,51 +191,45 @@ metal::float4 shared_down_bytes(
     return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
 }
 
-type_4 shared_down_values_of(
-    shared_down_Words words_1,
-    uint index_5
-) {
-    type_4 values_2 = {};
-    uint i_3 = 0u;
-    float scale_1 = float2(as_type<half2>((words_1.scales >> (16u * (index_5 & 1u))))).x;
-    metal::uint4 low_1 = words_1.low ^ metal::uint4(2155905152u);
-    metal::uint4 high_1 = words_1.high ^ metal::uint4(2155905152u);
-    bool loop_init_2 = true;
-    while(true) {
-        if (!loop_init_2) {
-            uint _e45 = i_3;
-            i_3 = _e45 + 1u;
-        }
-        loop_init_2 = false;
-        uint _e21 = i_3;
-        if (_e21 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e24 = i_3;
-            uint _e26 = i_3;
-            metal::float4 _e28 = shared_down_bytes(low_1[_e26]);
-            values_2.inner[_e24] = scale_1 * (_e28 - metal::float4(128.0));
-            uint _e34 = i_3;
-            uint _e37 = i_3;
-            metal::float4 _e39 = shared_down_bytes(high_1[_e37]);
-            values_2.inner[4u + _e34] = scale_1 * (_e39 - metal::float4(128.0));
-        }
-    }
-    type_4 _e47 = values_2;
-    return _e47;
-}
-
 type_4 shared_down_group(
-    uint index_6,
+    uint index_2,
     device type_6 const& shared_down_quants,
     device type_9 const& shared_down_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    shared_down_Words _e1 = shared_down_words(index_6, shared_down_quants, shared_down_scales, _buffer_sizes);
-    type_4 _e2 = shared_down_values_of(_e1, index_6);
-    return _e2;
+    type_4 values_2 = {};
+    uint i_3 = 0u;
+    uint _e5 = shared_down_scales[index_2 / 2u];
+    float scale_1 = float2(as_type<half2>((_e5 >> (16u * (index_2 & 1u))))).x;
+    metal::uint4 _e17 = shared_down_quants[index_2 * 2u];
+    metal::uint4 low_1 = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = shared_down_quants[(index_2 * 2u) + 1u];
+    metal::uint4 high_1 = _e27 ^ metal::uint4(2155905152u);
+    bool loop_init_2 = true;
+    while(true) {
+        if (!loop_init_2) {
+            uint _e58 = i_3;
+            i_3 = _e58 + 1u;
+        }
+        loop_init_2 = false;
+        uint _e34 = i_3;
+        if (_e34 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e37 = i_3;
+            uint _e39 = i_3;
+            metal::float4 _e41 = shared_down_bytes(low_1[_e39]);
+            values_2.inner[_e37] = scale_1 * (_e41 - metal::float4(128.0));
+            uint _e47 = i_3;
+            uint _e50 = i_3;
+            metal::float4 _e52 = shared_down_bytes(high_1[_e50]);
+            values_2.inner[4u + _e47] = scale_1 * (_e52 - metal::float4(128.0));
+        }
+    }
+    type_4 _e60 = values_2;
+    return _e60;
 }
 
 void shared_down_begin(
@@ -285,7 +239,7 @@ void shared_down_begin(
 }
 
 float shared_down_product(
-    uint index_7,
+    uint index_3,
     uint first_3,
     uint group_3,
     uint columns_3,
@@ -294,7 +248,7 @@ float shared_down_product(
     device type_9 const& shared_down_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = shared_down_group(index_7, shared_down_quants, shared_down_scales, _buffer_sizes);
+    type_4 _e4 = shared_down_group(index_3, shared_down_quants, shared_down_scales, _buffer_sizes);
     float _e5 = group_product(_e4, first_3, group_3, columns_3, x, _buffer_sizes);
     return _e5;
 }
@@ -332,7 +286,7 @@ float down_share(
             uint _e23 = i_4;
             uint _e26 = experts[(token * _e21) + _e23];
             uint _e29 = p.n_rows;
-            uint index_8 = ((_e26 * _e29) + row) * GROUPS;
+            uint index_4 = ((_e26 * _e29) + row) * GROUPS;
             uint _e34 = i_4;
             uint _e38 = p.columns;
             uint first_4 = (first_choice + _e34) * _e38;
@@ -354,7 +308,7 @@ float down_share(
                     uint _e45 = group_4;
                     uint _e47 = group_4;
                     uint _e50 = p.columns;
-                    float _e51 = down_product(index_8 + _e45, first_4, _e47, _e50, x, down_blocks, _buffer_sizes);
+                    float _e51 = down_product(index_4 + _e45, first_4, _e47, _e50, x, down_blocks, _buffer_sizes);
                     sum_1 = _e44 + _e51;
                 }
             }

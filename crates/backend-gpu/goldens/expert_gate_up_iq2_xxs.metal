@@ -27,16 +27,6 @@ struct type_4 {
 };
 typedef metal::uint2 type_6[1];
 typedef uint type_7[1];
-struct routed_gate_Words {
-    metal::uint2 quants;
-    uint scales;
-    char _pad2[4];
-};
-struct routed_up_Words {
-    metal::uint2 quants;
-    uint scales;
-    char _pad2[4];
-};
 struct Parameters {
     uint n_rows;
     uint columns;
@@ -47,18 +37,6 @@ struct type_9 {
     float inner[4];
 };
 typedef metal::uint4 type_12[1];
-struct shared_gate_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    char _pad3[12];
-};
-struct shared_up_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    char _pad3[12];
-};
 struct type_13 {
     float inner[2];
 };
@@ -122,17 +100,6 @@ metal::float4 activations_at(
     return _e8;
 }
 
-routed_gate_Words routed_gate_words(
-    uint index,
-    device type_6 const& routed_gate_quants,
-    device type_7 const& routed_gate_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint2 _e3 = routed_gate_quants[index];
-    uint _e8 = routed_gate_scales[index / 16u];
-    return routed_gate_Words {_e3, _e8};
-}
-
 metal::float4 routed_gate_signed(
     metal::float4 magnitudes,
     uint signs
@@ -158,58 +125,50 @@ metal::float4 routed_gate_bytes(
     return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
-type_4 routed_gate_values_of(
-    routed_gate_Words words,
-    uint index_1,
-    device type_6 const& routed_gate_grid,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    type_4 values_2 = {};
-    uint i_2 = 0u;
-    float d = float2(as_type<half2>((words.scales >> (16u * ((index_1 / 8u) & 1u))))).x;
-    float scale = (d * (0.5 + static_cast<float>(words.quants.y >> 28u))) * 0.25;
-    bool loop_init_1 = true;
-    while(true) {
-        if (!loop_init_1) {
-            uint _e70 = i_2;
-            i_2 = _e70 + 1u;
-        }
-        loop_init_1 = false;
-        uint _e25 = i_2;
-        if (_e25 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e31 = i_2;
-            metal::uint2 _e36 = routed_gate_point((words.quants.x >> (8u * _e31)) & 255u, routed_gate_grid, _buffer_sizes);
-            uint _e40 = i_2;
-            uint seven = (words.quants.y >> (7u * _e40)) & 127u;
-            uint signs_2 = seven | (metal::popcount(seven) << 7u);
-            uint _e50 = i_2;
-            metal::float4 _e54 = routed_gate_bytes(_e36.x);
-            metal::float4 _e56 = routed_gate_signed(scale * _e54, signs_2);
-            values_2.inner[2u * _e50] = _e56;
-            uint _e58 = i_2;
-            metal::float4 _e64 = routed_gate_bytes(_e36.y);
-            metal::float4 _e68 = routed_gate_signed(scale * _e64, signs_2 >> 4u);
-            values_2.inner[(2u * _e58) + 1u] = _e68;
-        }
-    }
-    type_4 _e72 = values_2;
-    return _e72;
-}
-
 type_4 routed_gate_group(
-    uint index_2,
+    uint index,
     device type_6 const& routed_gate_quants,
     device type_7 const& routed_gate_scales,
     device type_6 const& routed_gate_grid,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    routed_gate_Words _e1 = routed_gate_words(index_2, routed_gate_quants, routed_gate_scales, _buffer_sizes);
-    type_4 _e2 = routed_gate_values_of(_e1, index_2, routed_gate_grid, _buffer_sizes);
-    return _e2;
+    type_4 values_2 = {};
+    uint i_2 = 0u;
+    uint block = index / 8u;
+    uint _e7 = routed_gate_scales[block / 2u];
+    float d = float2(as_type<half2>((_e7 >> (16u * (block & 1u))))).x;
+    metal::uint2 words = routed_gate_quants[index];
+    float scale = (d * (0.5 + static_cast<float>(words.y >> 28u))) * 0.25;
+    bool loop_init_1 = true;
+    while(true) {
+        if (!loop_init_1) {
+            uint _e73 = i_2;
+            i_2 = _e73 + 1u;
+        }
+        loop_init_1 = false;
+        uint _e30 = i_2;
+        if (_e30 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e35 = i_2;
+            metal::uint2 _e40 = routed_gate_point((words.x >> (8u * _e35)) & 255u, routed_gate_grid, _buffer_sizes);
+            uint _e43 = i_2;
+            uint seven = (words.y >> (7u * _e43)) & 127u;
+            uint signs_2 = seven | (metal::popcount(seven) << 7u);
+            uint _e53 = i_2;
+            metal::float4 _e57 = routed_gate_bytes(_e40.x);
+            metal::float4 _e59 = routed_gate_signed(scale * _e57, signs_2);
+            values_2.inner[2u * _e53] = _e59;
+            uint _e61 = i_2;
+            metal::float4 _e67 = routed_gate_bytes(_e40.y);
+            metal::float4 _e71 = routed_gate_signed(scale * _e67, signs_2 >> 4u);
+            values_2.inner[(2u * _e61) + 1u] = _e71;
+        }
+    }
+    type_4 _e75 = values_2;
+    return _e75;
 }
 
 void routed_gate_begin(
@@ -219,7 +178,7 @@ void routed_gate_begin(
 }
 
 float routed_gate_product(
-    uint index_3,
+    uint index_1,
     uint first_2,
     uint group_1,
     uint columns_2,
@@ -229,20 +188,9 @@ float routed_gate_product(
     device type_6 const& routed_gate_grid,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = routed_gate_group(index_3, routed_gate_quants, routed_gate_scales, routed_gate_grid, _buffer_sizes);
+    type_4 _e4 = routed_gate_group(index_1, routed_gate_quants, routed_gate_scales, routed_gate_grid, _buffer_sizes);
     float _e5 = group_product(_e4, first_2, group_1, columns_2, x, _buffer_sizes);
     return _e5;
-}
-
-routed_up_Words routed_up_words(
-    uint index_4,
-    device type_6 const& routed_up_quants,
-    device type_7 const& routed_up_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint2 _e3 = routed_up_quants[index_4];
-    uint _e8 = routed_up_scales[index_4 / 16u];
-    return routed_up_Words {_e3, _e8};
 }
 
 metal::float4 routed_up_signed(
@@ -270,58 +218,50 @@ metal::float4 routed_up_bytes(
     return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
 }
 
-type_4 routed_up_values_of(
-    routed_up_Words words_1,
-    uint index_5,
-    device type_6 const& routed_up_grid,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    type_4 values_3 = {};
-    uint i_4 = 0u;
-    float d_1 = float2(as_type<half2>((words_1.scales >> (16u * ((index_5 / 8u) & 1u))))).x;
-    float scale_1 = (d_1 * (0.5 + static_cast<float>(words_1.quants.y >> 28u))) * 0.25;
-    bool loop_init_2 = true;
-    while(true) {
-        if (!loop_init_2) {
-            uint _e70 = i_4;
-            i_4 = _e70 + 1u;
-        }
-        loop_init_2 = false;
-        uint _e25 = i_4;
-        if (_e25 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e31 = i_4;
-            metal::uint2 _e36 = routed_up_point((words_1.quants.x >> (8u * _e31)) & 255u, routed_up_grid, _buffer_sizes);
-            uint _e40 = i_4;
-            uint seven_1 = (words_1.quants.y >> (7u * _e40)) & 127u;
-            uint signs_3 = seven_1 | (metal::popcount(seven_1) << 7u);
-            uint _e50 = i_4;
-            metal::float4 _e54 = routed_up_bytes(_e36.x);
-            metal::float4 _e56 = routed_up_signed(scale_1 * _e54, signs_3);
-            values_3.inner[2u * _e50] = _e56;
-            uint _e58 = i_4;
-            metal::float4 _e64 = routed_up_bytes(_e36.y);
-            metal::float4 _e68 = routed_up_signed(scale_1 * _e64, signs_3 >> 4u);
-            values_3.inner[(2u * _e58) + 1u] = _e68;
-        }
-    }
-    type_4 _e72 = values_3;
-    return _e72;
-}
-
 type_4 routed_up_group(
-    uint index_6,
+    uint index_2,
     device type_6 const& routed_up_quants,
     device type_7 const& routed_up_scales,
     device type_6 const& routed_up_grid,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    routed_up_Words _e1 = routed_up_words(index_6, routed_up_quants, routed_up_scales, _buffer_sizes);
-    type_4 _e2 = routed_up_values_of(_e1, index_6, routed_up_grid, _buffer_sizes);
-    return _e2;
+    type_4 values_3 = {};
+    uint i_4 = 0u;
+    uint block_1 = index_2 / 8u;
+    uint _e7 = routed_up_scales[block_1 / 2u];
+    float d_1 = float2(as_type<half2>((_e7 >> (16u * (block_1 & 1u))))).x;
+    metal::uint2 words_1 = routed_up_quants[index_2];
+    float scale_1 = (d_1 * (0.5 + static_cast<float>(words_1.y >> 28u))) * 0.25;
+    bool loop_init_2 = true;
+    while(true) {
+        if (!loop_init_2) {
+            uint _e73 = i_4;
+            i_4 = _e73 + 1u;
+        }
+        loop_init_2 = false;
+        uint _e30 = i_4;
+        if (_e30 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e35 = i_4;
+            metal::uint2 _e40 = routed_up_point((words_1.x >> (8u * _e35)) & 255u, routed_up_grid, _buffer_sizes);
+            uint _e43 = i_4;
+            uint seven_1 = (words_1.y >> (7u * _e43)) & 127u;
+            uint signs_3 = seven_1 | (metal::popcount(seven_1) << 7u);
+            uint _e53 = i_4;
+            metal::float4 _e57 = routed_up_bytes(_e40.x);
+            metal::float4 _e59 = routed_up_signed(scale_1 * _e57, signs_3);
+            values_3.inner[2u * _e53] = _e59;
+            uint _e61 = i_4;
+            metal::float4 _e67 = routed_up_bytes(_e40.y);
+            metal::float4 _e71 = routed_up_signed(scale_1 * _e67, signs_3 >> 4u);
+            values_3.inner[(2u * _e61) + 1u] = _e71;
+        }
+    }
+    type_4 _e75 = values_3;
+    return _e75;
 }
 
 void routed_up_begin(
@@ -331,7 +271,7 @@ void routed_up_begin(
 }
 
 float routed_up_product(
-    uint index_7,
+    uint index_3,
     uint first_3,
     uint group_2,
     uint columns_3,
@@ -341,7 +281,7 @@ float routed_up_product(
     device type_6 const& routed_up_grid,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = routed_up_group(index_7, routed_up_quants, routed_up_scales, routed_up_grid, _buffer_sizes);
+    type_4 _e4 = routed_up_group(index_3, routed_up_quants, routed_up_scales, routed_up_grid, _buffer_sizes);
     float _e5 = group_product(_e4, first_3, group_2, columns_3, x, _buffer_sizes);
     return _e5;
 }
@@ -415,34 +355,22 @@ void routed_rows(
                     uint _e30 = p.n_rows;
                     uint row = metal::min(first_row + _e26, _e30 - 1u);
                     uint _e36 = p.n_rows;
-                    uint index_16 = (((expert_1 * _e36) + row) * GROUPS) + group_5;
+                    uint index_8 = (((expert_1 * _e36) + row) * GROUPS) + group_5;
                     uint _e42 = r_1;
                     float _e44 = sums_1.inner[_e42];
                     uint _e47 = p.columns;
-                    float _e48 = routed_gate_product(index_16, first_4, group_5, _e47, x, routed_gate_quants, routed_gate_scales, routed_gate_grid, _buffer_sizes);
+                    float _e48 = routed_gate_product(index_8, first_4, group_5, _e47, x, routed_gate_quants, routed_gate_scales, routed_gate_grid, _buffer_sizes);
                     sums_1.inner[_e42] = _e44 + _e48;
                     uint _e51 = r_1;
                     float _e54 = sums_1.inner[ROWS + _e51];
                     uint _e57 = p.columns;
-                    float _e58 = routed_up_product(index_16, first_4, group_5, _e57, x, routed_up_quants, routed_up_scales, routed_up_grid, _buffer_sizes);
+                    float _e58 = routed_up_product(index_8, first_4, group_5, _e57, x, routed_up_quants, routed_up_scales, routed_up_grid, _buffer_sizes);
                     sums_1.inner[ROWS + _e51] = _e54 + _e58;
                 }
             }
         }
     }
     return;
-}
-
-shared_gate_Words shared_gate_words(
-    uint index_8,
-    device type_12 const& shared_gate_quants,
-    device type_7 const& shared_gate_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e5 = shared_gate_quants[index_8 * 2u];
-    metal::uint4 _e12 = shared_gate_quants[(index_8 * 2u) + 1u];
-    uint _e17 = shared_gate_scales[index_8 / 2u];
-    return shared_gate_Words {_e5, _e12, _e17};
 }
 
 metal::float4 shared_gate_bytes(
@@ -453,51 +381,45 @@ metal::float4 shared_gate_bytes(
     return metal::float4(even_2.x, odd_2.x, even_2.y, odd_2.y) - metal::float4(1024.0);
 }
 
-type_4 shared_gate_values_of(
-    shared_gate_Words words_2,
-    uint index_9
-) {
-    type_4 values_4 = {};
-    uint i_5 = 0u;
-    float scale_2 = float2(as_type<half2>((words_2.scales >> (16u * (index_9 & 1u))))).x;
-    metal::uint4 low = words_2.low ^ metal::uint4(2155905152u);
-    metal::uint4 high = words_2.high ^ metal::uint4(2155905152u);
-    bool loop_init_5 = true;
-    while(true) {
-        if (!loop_init_5) {
-            uint _e45 = i_5;
-            i_5 = _e45 + 1u;
-        }
-        loop_init_5 = false;
-        uint _e21 = i_5;
-        if (_e21 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e24 = i_5;
-            uint _e26 = i_5;
-            metal::float4 _e28 = shared_gate_bytes(low[_e26]);
-            values_4.inner[_e24] = scale_2 * (_e28 - metal::float4(128.0));
-            uint _e34 = i_5;
-            uint _e37 = i_5;
-            metal::float4 _e39 = shared_gate_bytes(high[_e37]);
-            values_4.inner[4u + _e34] = scale_2 * (_e39 - metal::float4(128.0));
-        }
-    }
-    type_4 _e47 = values_4;
-    return _e47;
-}
-
 type_4 shared_gate_group(
-    uint index_10,
+    uint index_4,
     device type_12 const& shared_gate_quants,
     device type_7 const& shared_gate_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    shared_gate_Words _e1 = shared_gate_words(index_10, shared_gate_quants, shared_gate_scales, _buffer_sizes);
-    type_4 _e2 = shared_gate_values_of(_e1, index_10);
-    return _e2;
+    type_4 values_4 = {};
+    uint i_5 = 0u;
+    uint _e5 = shared_gate_scales[index_4 / 2u];
+    float scale_2 = float2(as_type<half2>((_e5 >> (16u * (index_4 & 1u))))).x;
+    metal::uint4 _e17 = shared_gate_quants[index_4 * 2u];
+    metal::uint4 low = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = shared_gate_quants[(index_4 * 2u) + 1u];
+    metal::uint4 high = _e27 ^ metal::uint4(2155905152u);
+    bool loop_init_5 = true;
+    while(true) {
+        if (!loop_init_5) {
+            uint _e58 = i_5;
+            i_5 = _e58 + 1u;
+        }
+        loop_init_5 = false;
+        uint _e34 = i_5;
+        if (_e34 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e37 = i_5;
+            uint _e39 = i_5;
+            metal::float4 _e41 = shared_gate_bytes(low[_e39]);
+            values_4.inner[_e37] = scale_2 * (_e41 - metal::float4(128.0));
+            uint _e47 = i_5;
+            uint _e50 = i_5;
+            metal::float4 _e52 = shared_gate_bytes(high[_e50]);
+            values_4.inner[4u + _e47] = scale_2 * (_e52 - metal::float4(128.0));
+        }
+    }
+    type_4 _e60 = values_4;
+    return _e60;
 }
 
 void shared_gate_begin(
@@ -507,7 +429,7 @@ void shared_gate_begin(
 }
 
 float shared_gate_product(
-    uint index_11,
+    uint index_5,
     uint first_5,
     uint group_3,
     uint columns_4,
@@ -516,21 +438,9 @@ float shared_gate_product(
     device type_7 const& shared_gate_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = shared_gate_group(index_11, shared_gate_quants, shared_gate_scales, _buffer_sizes);
+    type_4 _e4 = shared_gate_group(index_5, shared_gate_quants, shared_gate_scales, _buffer_sizes);
     float _e5 = group_product(_e4, first_5, group_3, columns_4, x, _buffer_sizes);
     return _e5;
-}
-
-shared_up_Words shared_up_words(
-    uint index_12,
-    device type_12 const& shared_up_quants,
-    device type_7 const& shared_up_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e5 = shared_up_quants[index_12 * 2u];
-    metal::uint4 _e12 = shared_up_quants[(index_12 * 2u) + 1u];
-    uint _e17 = shared_up_scales[index_12 / 2u];
-    return shared_up_Words {_e5, _e12, _e17};
 }
 
 metal::float4 shared_up_bytes(
@@ -541,51 +451,45 @@ metal::float4 shared_up_bytes(
     return metal::float4(even_3.x, odd_3.x, even_3.y, odd_3.y) - metal::float4(1024.0);
 }
 
-type_4 shared_up_values_of(
-    shared_up_Words words_3,
-    uint index_13
-) {
-    type_4 values_5 = {};
-    uint i_6 = 0u;
-    float scale_3 = float2(as_type<half2>((words_3.scales >> (16u * (index_13 & 1u))))).x;
-    metal::uint4 low_1 = words_3.low ^ metal::uint4(2155905152u);
-    metal::uint4 high_1 = words_3.high ^ metal::uint4(2155905152u);
-    bool loop_init_6 = true;
-    while(true) {
-        if (!loop_init_6) {
-            uint _e45 = i_6;
-            i_6 = _e45 + 1u;
-        }
-        loop_init_6 = false;
-        uint _e21 = i_6;
-        if (_e21 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e24 = i_6;
-            uint _e26 = i_6;
-            metal::float4 _e28 = shared_up_bytes(low_1[_e26]);
-            values_5.inner[_e24] = scale_3 * (_e28 - metal::float4(128.0));
-            uint _e34 = i_6;
-            uint _e37 = i_6;
-            metal::float4 _e39 = shared_up_bytes(high_1[_e37]);
-            values_5.inner[4u + _e34] = scale_3 * (_e39 - metal::float4(128.0));
-        }
-    }
-    type_4 _e47 = values_5;
-    return _e47;
-}
-
 type_4 shared_up_group(
-    uint index_14,
+    uint index_6,
     device type_12 const& shared_up_quants,
     device type_7 const& shared_up_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    shared_up_Words _e1 = shared_up_words(index_14, shared_up_quants, shared_up_scales, _buffer_sizes);
-    type_4 _e2 = shared_up_values_of(_e1, index_14);
-    return _e2;
+    type_4 values_5 = {};
+    uint i_6 = 0u;
+    uint _e5 = shared_up_scales[index_6 / 2u];
+    float scale_3 = float2(as_type<half2>((_e5 >> (16u * (index_6 & 1u))))).x;
+    metal::uint4 _e17 = shared_up_quants[index_6 * 2u];
+    metal::uint4 low_1 = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = shared_up_quants[(index_6 * 2u) + 1u];
+    metal::uint4 high_1 = _e27 ^ metal::uint4(2155905152u);
+    bool loop_init_6 = true;
+    while(true) {
+        if (!loop_init_6) {
+            uint _e58 = i_6;
+            i_6 = _e58 + 1u;
+        }
+        loop_init_6 = false;
+        uint _e34 = i_6;
+        if (_e34 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e37 = i_6;
+            uint _e39 = i_6;
+            metal::float4 _e41 = shared_up_bytes(low_1[_e39]);
+            values_5.inner[_e37] = scale_3 * (_e41 - metal::float4(128.0));
+            uint _e47 = i_6;
+            uint _e50 = i_6;
+            metal::float4 _e52 = shared_up_bytes(high_1[_e50]);
+            values_5.inner[4u + _e47] = scale_3 * (_e52 - metal::float4(128.0));
+        }
+    }
+    type_4 _e60 = values_5;
+    return _e60;
 }
 
 void shared_up_begin(
@@ -595,7 +499,7 @@ void shared_up_begin(
 }
 
 float shared_up_product(
-    uint index_15,
+    uint index_7,
     uint first_6,
     uint group_4,
     uint columns_5,
@@ -604,7 +508,7 @@ float shared_up_product(
     device type_7 const& shared_up_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = shared_up_group(index_15, shared_up_quants, shared_up_scales, _buffer_sizes);
+    type_4 _e4 = shared_up_group(index_7, shared_up_quants, shared_up_scales, _buffer_sizes);
     float _e5 = group_product(_e4, first_6, group_4, columns_5, x, _buffer_sizes);
     return _e5;
 }
@@ -676,16 +580,16 @@ void shared_rows(
                     uint _e30 = p.n_rows;
                     uint row_1 = metal::min(first_row_1 + _e26, _e30 - 1u);
                     uint _e36 = p.n_rows;
-                    uint index_17 = (((expert_2 * _e36) + row_1) * GROUPS) + group_6;
+                    uint index_9 = (((expert_2 * _e36) + row_1) * GROUPS) + group_6;
                     uint _e42 = r_2;
                     float _e44 = sums_2.inner[_e42];
                     uint _e47 = p.columns;
-                    float _e48 = shared_gate_product(index_17, first_7, group_6, _e47, x, shared_gate_quants, shared_gate_scales, _buffer_sizes);
+                    float _e48 = shared_gate_product(index_9, first_7, group_6, _e47, x, shared_gate_quants, shared_gate_scales, _buffer_sizes);
                     sums_2.inner[_e42] = _e44 + _e48;
                     uint _e51 = r_2;
                     float _e54 = sums_2.inner[ROWS + _e51];
                     uint _e57 = p.columns;
-                    float _e58 = shared_up_product(index_17, first_7, group_6, _e57, x, shared_up_quants, shared_up_scales, _buffer_sizes);
+                    float _e58 = shared_up_product(index_9, first_7, group_6, _e57, x, shared_up_quants, shared_up_scales, _buffer_sizes);
                     sums_2.inner[ROWS + _e51] = _e54 + _e58;
                 }
             }

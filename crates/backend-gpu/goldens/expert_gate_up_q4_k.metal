@@ -22,16 +22,6 @@ struct type_4 {
     metal::float4 inner[8];
 };
 typedef metal::uint4 type_6[1];
-struct routed_gate_Words {
-    metal::uint4 head;
-    metal::uint4 low;
-    metal::uint4 high;
-};
-struct routed_up_Words {
-    metal::uint4 head;
-    metal::uint4 low;
-    metal::uint4 high;
-};
 struct Parameters {
     uint n_rows;
     uint columns;
@@ -42,18 +32,6 @@ struct type_9 {
     float inner[4];
 };
 typedef uint type_12[1];
-struct shared_gate_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    char _pad3[12];
-};
-struct shared_up_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    char _pad3[12];
-};
 struct type_13 {
     float inner[2];
 };
@@ -142,19 +120,6 @@ metal::float2 routed_gate_scale_min(
     return static_cast<metal::float2>(metal::uint2(scale, minimum));
 }
 
-routed_gate_Words routed_gate_words(
-    uint index,
-    device type_6 const& routed_gate_blocks,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    uint block = (index / 8u) * 9u;
-    uint quants = (block + 1u) + (((index & 7u) / 2u) * 2u);
-    metal::uint4 _e16 = routed_gate_blocks[block];
-    metal::uint4 _e19 = routed_gate_blocks[quants];
-    metal::uint4 _e24 = routed_gate_blocks[quants + 1u];
-    return routed_gate_Words {_e16, _e19, _e24};
-}
-
 metal::float4 routed_gate_bytes(
     uint word_1
 ) {
@@ -163,53 +128,49 @@ metal::float4 routed_gate_bytes(
     return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
-type_4 routed_gate_values_of(
-    routed_gate_Words words,
-    uint index_1
+type_4 routed_gate_group(
+    uint index,
+    device type_6 const& routed_gate_blocks,
+    constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_2 = {};
     uint i_2 = 0u;
-    uint g_2 = index_1 & 7u;
-    metal::float2 _e8 = routed_gate_scale_min(words.head, g_2);
-    metal::float2 scale_min = float2(as_type<half2>(words.head.x)) * _e8;
+    uint block = (index / 8u) * 9u;
+    uint g_2 = index & 7u;
+    metal::uint4 head_2 = routed_gate_blocks[block];
+    metal::float2 _e12 = routed_gate_scale_min(head_2, g_2);
+    metal::float2 scale_min = float2(as_type<half2>(head_2.x)) * _e12;
+    uint quants = (block + 1u) + ((g_2 / 2u) * 2u);
     metal::uint4 shift = metal::uint4(4u * (g_2 & 1u));
-    metal::uint4 low = (words.low >> shift) & metal::uint4(252645135u);
-    metal::uint4 high = (words.high >> shift) & metal::uint4(252645135u);
+    metal::uint4 _e28 = routed_gate_blocks[quants];
+    metal::uint4 low = (_e28 >> shift) & metal::uint4(252645135u);
+    metal::uint4 _e37 = routed_gate_blocks[quants + 1u];
+    metal::uint4 high = (_e37 >> shift) & metal::uint4(252645135u);
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e54 = i_2;
-            i_2 = _e54 + 1u;
+            uint _e71 = i_2;
+            i_2 = _e71 + 1u;
         }
         loop_init_1 = false;
-        uint _e28 = i_2;
-        if (_e28 < 4u) {
+        uint _e45 = i_2;
+        if (_e45 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_2;
-            uint _e34 = i_2;
-            metal::float4 _e36 = routed_gate_bytes(low[_e34]);
-            values_2.inner[_e31] = (scale_min.x * _e36) - metal::float4(scale_min.y);
-            uint _e42 = i_2;
-            uint _e46 = i_2;
-            metal::float4 _e48 = routed_gate_bytes(high[_e46]);
-            values_2.inner[4u + _e42] = (scale_min.x * _e48) - metal::float4(scale_min.y);
+            uint _e48 = i_2;
+            uint _e51 = i_2;
+            metal::float4 _e53 = routed_gate_bytes(low[_e51]);
+            values_2.inner[_e48] = (scale_min.x * _e53) - metal::float4(scale_min.y);
+            uint _e59 = i_2;
+            uint _e63 = i_2;
+            metal::float4 _e65 = routed_gate_bytes(high[_e63]);
+            values_2.inner[4u + _e59] = (scale_min.x * _e65) - metal::float4(scale_min.y);
         }
     }
-    type_4 _e56 = values_2;
-    return _e56;
-}
-
-type_4 routed_gate_group(
-    uint index_2,
-    device type_6 const& routed_gate_blocks,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    routed_gate_Words _e1 = routed_gate_words(index_2, routed_gate_blocks, _buffer_sizes);
-    type_4 _e2 = routed_gate_values_of(_e1, index_2);
-    return _e2;
+    type_4 _e73 = values_2;
+    return _e73;
 }
 
 void routed_gate_begin(
@@ -219,7 +180,7 @@ void routed_gate_begin(
 }
 
 float routed_gate_product(
-    uint index_3,
+    uint index_1,
     uint first_2,
     uint group_1,
     uint columns_2,
@@ -227,7 +188,7 @@ float routed_gate_product(
     device type_6 const& routed_gate_blocks,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = routed_gate_group(index_3, routed_gate_blocks, _buffer_sizes);
+    type_4 _e4 = routed_gate_group(index_1, routed_gate_blocks, _buffer_sizes);
     float _e5 = group_product(_e4, first_2, group_1, columns_2, x, _buffer_sizes);
     return _e5;
 }
@@ -257,19 +218,6 @@ metal::float2 routed_up_scale_min(
     return static_cast<metal::float2>(metal::uint2(scale_1, minimum_1));
 }
 
-routed_up_Words routed_up_words(
-    uint index_4,
-    device type_6 const& routed_up_blocks,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    uint block_1 = (index_4 / 8u) * 9u;
-    uint quants_1 = (block_1 + 1u) + (((index_4 & 7u) / 2u) * 2u);
-    metal::uint4 _e16 = routed_up_blocks[block_1];
-    metal::uint4 _e19 = routed_up_blocks[quants_1];
-    metal::uint4 _e24 = routed_up_blocks[quants_1 + 1u];
-    return routed_up_Words {_e16, _e19, _e24};
-}
-
 metal::float4 routed_up_bytes(
     uint word_3
 ) {
@@ -278,53 +226,49 @@ metal::float4 routed_up_bytes(
     return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
 }
 
-type_4 routed_up_values_of(
-    routed_up_Words words_1,
-    uint index_5
+type_4 routed_up_group(
+    uint index_2,
+    device type_6 const& routed_up_blocks,
+    constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_3 = {};
     uint i_4 = 0u;
-    uint g_3 = index_5 & 7u;
-    metal::float2 _e8 = routed_up_scale_min(words_1.head, g_3);
-    metal::float2 scale_min_1 = float2(as_type<half2>(words_1.head.x)) * _e8;
+    uint block_1 = (index_2 / 8u) * 9u;
+    uint g_3 = index_2 & 7u;
+    metal::uint4 head_3 = routed_up_blocks[block_1];
+    metal::float2 _e12 = routed_up_scale_min(head_3, g_3);
+    metal::float2 scale_min_1 = float2(as_type<half2>(head_3.x)) * _e12;
+    uint quants_1 = (block_1 + 1u) + ((g_3 / 2u) * 2u);
     metal::uint4 shift_1 = metal::uint4(4u * (g_3 & 1u));
-    metal::uint4 low_1 = (words_1.low >> shift_1) & metal::uint4(252645135u);
-    metal::uint4 high_1 = (words_1.high >> shift_1) & metal::uint4(252645135u);
+    metal::uint4 _e28 = routed_up_blocks[quants_1];
+    metal::uint4 low_1 = (_e28 >> shift_1) & metal::uint4(252645135u);
+    metal::uint4 _e37 = routed_up_blocks[quants_1 + 1u];
+    metal::uint4 high_1 = (_e37 >> shift_1) & metal::uint4(252645135u);
     bool loop_init_2 = true;
     while(true) {
         if (!loop_init_2) {
-            uint _e54 = i_4;
-            i_4 = _e54 + 1u;
+            uint _e71 = i_4;
+            i_4 = _e71 + 1u;
         }
         loop_init_2 = false;
-        uint _e28 = i_4;
-        if (_e28 < 4u) {
+        uint _e45 = i_4;
+        if (_e45 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_4;
-            uint _e34 = i_4;
-            metal::float4 _e36 = routed_up_bytes(low_1[_e34]);
-            values_3.inner[_e31] = (scale_min_1.x * _e36) - metal::float4(scale_min_1.y);
-            uint _e42 = i_4;
-            uint _e46 = i_4;
-            metal::float4 _e48 = routed_up_bytes(high_1[_e46]);
-            values_3.inner[4u + _e42] = (scale_min_1.x * _e48) - metal::float4(scale_min_1.y);
+            uint _e48 = i_4;
+            uint _e51 = i_4;
+            metal::float4 _e53 = routed_up_bytes(low_1[_e51]);
+            values_3.inner[_e48] = (scale_min_1.x * _e53) - metal::float4(scale_min_1.y);
+            uint _e59 = i_4;
+            uint _e63 = i_4;
+            metal::float4 _e65 = routed_up_bytes(high_1[_e63]);
+            values_3.inner[4u + _e59] = (scale_min_1.x * _e65) - metal::float4(scale_min_1.y);
         }
     }
-    type_4 _e56 = values_3;
-    return _e56;
-}
-
-type_4 routed_up_group(
-    uint index_6,
-    device type_6 const& routed_up_blocks,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    routed_up_Words _e1 = routed_up_words(index_6, routed_up_blocks, _buffer_sizes);
-    type_4 _e2 = routed_up_values_of(_e1, index_6);
-    return _e2;
+    type_4 _e73 = values_3;
+    return _e73;
 }
 
 void routed_up_begin(
@@ -334,7 +278,7 @@ void routed_up_begin(
 }
 
 float routed_up_product(
-    uint index_7,
+    uint index_3,
     uint first_3,
     uint group_2,
     uint columns_3,
@@ -342,7 +286,7 @@ float routed_up_product(
     device type_6 const& routed_up_blocks,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = routed_up_group(index_7, routed_up_blocks, _buffer_sizes);
+    type_4 _e4 = routed_up_group(index_3, routed_up_blocks, _buffer_sizes);
     float _e5 = group_product(_e4, first_3, group_2, columns_3, x, _buffer_sizes);
     return _e5;
 }
@@ -412,34 +356,22 @@ void routed_rows(
                     uint _e30 = p.n_rows;
                     uint row = metal::min(first_row + _e26, _e30 - 1u);
                     uint _e36 = p.n_rows;
-                    uint index_16 = (((expert_1 * _e36) + row) * GROUPS) + group_5;
+                    uint index_8 = (((expert_1 * _e36) + row) * GROUPS) + group_5;
                     uint _e42 = r_1;
                     float _e44 = sums_1.inner[_e42];
                     uint _e47 = p.columns;
-                    float _e48 = routed_gate_product(index_16, first_4, group_5, _e47, x, routed_gate_blocks, _buffer_sizes);
+                    float _e48 = routed_gate_product(index_8, first_4, group_5, _e47, x, routed_gate_blocks, _buffer_sizes);
                     sums_1.inner[_e42] = _e44 + _e48;
                     uint _e51 = r_1;
                     float _e54 = sums_1.inner[ROWS + _e51];
                     uint _e57 = p.columns;
-                    float _e58 = routed_up_product(index_16, first_4, group_5, _e57, x, routed_up_blocks, _buffer_sizes);
+                    float _e58 = routed_up_product(index_8, first_4, group_5, _e57, x, routed_up_blocks, _buffer_sizes);
                     sums_1.inner[ROWS + _e51] = _e54 + _e58;
                 }
             }
         }
     }
     return;
-}
-
-shared_gate_Words shared_gate_words(
-    uint index_8,
-    device type_6 const& shared_gate_quants,
-    device type_12 const& shared_gate_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e5 = shared_gate_quants[index_8 * 2u];
-    metal::uint4 _e12 = shared_gate_quants[(index_8 * 2u) + 1u];
-    uint _e17 = shared_gate_scales[index_8 / 2u];
-    return shared_gate_Words {_e5, _e12, _e17};
 }
 
 metal::float4 shared_gate_bytes(
@@ -450,51 +382,45 @@ metal::float4 shared_gate_bytes(
     return metal::float4(even_2.x, odd_2.x, even_2.y, odd_2.y) - metal::float4(1024.0);
 }
 
-type_4 shared_gate_values_of(
-    shared_gate_Words words_2,
-    uint index_9
-) {
-    type_4 values_4 = {};
-    uint i_5 = 0u;
-    float scale_2 = float2(as_type<half2>((words_2.scales >> (16u * (index_9 & 1u))))).x;
-    metal::uint4 low_2 = words_2.low ^ metal::uint4(2155905152u);
-    metal::uint4 high_2 = words_2.high ^ metal::uint4(2155905152u);
-    bool loop_init_5 = true;
-    while(true) {
-        if (!loop_init_5) {
-            uint _e45 = i_5;
-            i_5 = _e45 + 1u;
-        }
-        loop_init_5 = false;
-        uint _e21 = i_5;
-        if (_e21 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e24 = i_5;
-            uint _e26 = i_5;
-            metal::float4 _e28 = shared_gate_bytes(low_2[_e26]);
-            values_4.inner[_e24] = scale_2 * (_e28 - metal::float4(128.0));
-            uint _e34 = i_5;
-            uint _e37 = i_5;
-            metal::float4 _e39 = shared_gate_bytes(high_2[_e37]);
-            values_4.inner[4u + _e34] = scale_2 * (_e39 - metal::float4(128.0));
-        }
-    }
-    type_4 _e47 = values_4;
-    return _e47;
-}
-
 type_4 shared_gate_group(
-    uint index_10,
+    uint index_4,
     device type_6 const& shared_gate_quants,
     device type_12 const& shared_gate_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    shared_gate_Words _e1 = shared_gate_words(index_10, shared_gate_quants, shared_gate_scales, _buffer_sizes);
-    type_4 _e2 = shared_gate_values_of(_e1, index_10);
-    return _e2;
+    type_4 values_4 = {};
+    uint i_5 = 0u;
+    uint _e5 = shared_gate_scales[index_4 / 2u];
+    float scale_2 = float2(as_type<half2>((_e5 >> (16u * (index_4 & 1u))))).x;
+    metal::uint4 _e17 = shared_gate_quants[index_4 * 2u];
+    metal::uint4 low_2 = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = shared_gate_quants[(index_4 * 2u) + 1u];
+    metal::uint4 high_2 = _e27 ^ metal::uint4(2155905152u);
+    bool loop_init_5 = true;
+    while(true) {
+        if (!loop_init_5) {
+            uint _e58 = i_5;
+            i_5 = _e58 + 1u;
+        }
+        loop_init_5 = false;
+        uint _e34 = i_5;
+        if (_e34 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e37 = i_5;
+            uint _e39 = i_5;
+            metal::float4 _e41 = shared_gate_bytes(low_2[_e39]);
+            values_4.inner[_e37] = scale_2 * (_e41 - metal::float4(128.0));
+            uint _e47 = i_5;
+            uint _e50 = i_5;
+            metal::float4 _e52 = shared_gate_bytes(high_2[_e50]);
+            values_4.inner[4u + _e47] = scale_2 * (_e52 - metal::float4(128.0));
+        }
+    }
+    type_4 _e60 = values_4;
+    return _e60;
 }
 
 void shared_gate_begin(
@@ -504,7 +430,7 @@ void shared_gate_begin(
 }
 
 float shared_gate_product(
-    uint index_11,
+    uint index_5,
     uint first_5,
     uint group_3,
     uint columns_4,
@@ -513,21 +439,9 @@ float shared_gate_product(
     device type_12 const& shared_gate_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = shared_gate_group(index_11, shared_gate_quants, shared_gate_scales, _buffer_sizes);
+    type_4 _e4 = shared_gate_group(index_5, shared_gate_quants, shared_gate_scales, _buffer_sizes);
     float _e5 = group_product(_e4, first_5, group_3, columns_4, x, _buffer_sizes);
     return _e5;
-}
-
-shared_up_Words shared_up_words(
-    uint index_12,
-    device type_6 const& shared_up_quants,
-    device type_12 const& shared_up_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e5 = shared_up_quants[index_12 * 2u];
-    metal::uint4 _e12 = shared_up_quants[(index_12 * 2u) + 1u];
-    uint _e17 = shared_up_scales[index_12 / 2u];
-    return shared_up_Words {_e5, _e12, _e17};
 }
 
 metal::float4 shared_up_bytes(
@@ -538,51 +452,45 @@ metal::float4 shared_up_bytes(
     return metal::float4(even_3.x, odd_3.x, even_3.y, odd_3.y) - metal::float4(1024.0);
 }
 
-type_4 shared_up_values_of(
-    shared_up_Words words_3,
-    uint index_13
-) {
-    type_4 values_5 = {};
-    uint i_6 = 0u;
-    float scale_3 = float2(as_type<half2>((words_3.scales >> (16u * (index_13 & 1u))))).x;
-    metal::uint4 low_3 = words_3.low ^ metal::uint4(2155905152u);
-    metal::uint4 high_3 = words_3.high ^ metal::uint4(2155905152u);
-    bool loop_init_6 = true;
-    while(true) {
-        if (!loop_init_6) {
-            uint _e45 = i_6;
-            i_6 = _e45 + 1u;
-        }
-        loop_init_6 = false;
-        uint _e21 = i_6;
-        if (_e21 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e24 = i_6;
-            uint _e26 = i_6;
-            metal::float4 _e28 = shared_up_bytes(low_3[_e26]);
-            values_5.inner[_e24] = scale_3 * (_e28 - metal::float4(128.0));
-            uint _e34 = i_6;
-            uint _e37 = i_6;
-            metal::float4 _e39 = shared_up_bytes(high_3[_e37]);
-            values_5.inner[4u + _e34] = scale_3 * (_e39 - metal::float4(128.0));
-        }
-    }
-    type_4 _e47 = values_5;
-    return _e47;
-}
-
 type_4 shared_up_group(
-    uint index_14,
+    uint index_6,
     device type_6 const& shared_up_quants,
     device type_12 const& shared_up_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    shared_up_Words _e1 = shared_up_words(index_14, shared_up_quants, shared_up_scales, _buffer_sizes);
-    type_4 _e2 = shared_up_values_of(_e1, index_14);
-    return _e2;
+    type_4 values_5 = {};
+    uint i_6 = 0u;
+    uint _e5 = shared_up_scales[index_6 / 2u];
+    float scale_3 = float2(as_type<half2>((_e5 >> (16u * (index_6 & 1u))))).x;
+    metal::uint4 _e17 = shared_up_quants[index_6 * 2u];
+    metal::uint4 low_3 = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = shared_up_quants[(index_6 * 2u) + 1u];
+    metal::uint4 high_3 = _e27 ^ metal::uint4(2155905152u);
+    bool loop_init_6 = true;
+    while(true) {
+        if (!loop_init_6) {
+            uint _e58 = i_6;
+            i_6 = _e58 + 1u;
+        }
+        loop_init_6 = false;
+        uint _e34 = i_6;
+        if (_e34 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e37 = i_6;
+            uint _e39 = i_6;
+            metal::float4 _e41 = shared_up_bytes(low_3[_e39]);
+            values_5.inner[_e37] = scale_3 * (_e41 - metal::float4(128.0));
+            uint _e47 = i_6;
+            uint _e50 = i_6;
+            metal::float4 _e52 = shared_up_bytes(high_3[_e50]);
+            values_5.inner[4u + _e47] = scale_3 * (_e52 - metal::float4(128.0));
+        }
+    }
+    type_4 _e60 = values_5;
+    return _e60;
 }
 
 void shared_up_begin(
@@ -592,7 +500,7 @@ void shared_up_begin(
 }
 
 float shared_up_product(
-    uint index_15,
+    uint index_7,
     uint first_6,
     uint group_4,
     uint columns_5,
@@ -601,7 +509,7 @@ float shared_up_product(
     device type_12 const& shared_up_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = shared_up_group(index_15, shared_up_quants, shared_up_scales, _buffer_sizes);
+    type_4 _e4 = shared_up_group(index_7, shared_up_quants, shared_up_scales, _buffer_sizes);
     float _e5 = group_product(_e4, first_6, group_4, columns_5, x, _buffer_sizes);
     return _e5;
 }
@@ -673,16 +581,16 @@ void shared_rows(
                     uint _e30 = p.n_rows;
                     uint row_1 = metal::min(first_row_1 + _e26, _e30 - 1u);
                     uint _e36 = p.n_rows;
-                    uint index_17 = (((expert_2 * _e36) + row_1) * GROUPS) + group_6;
+                    uint index_9 = (((expert_2 * _e36) + row_1) * GROUPS) + group_6;
                     uint _e42 = r_2;
                     float _e44 = sums_2.inner[_e42];
                     uint _e47 = p.columns;
-                    float _e48 = shared_gate_product(index_17, first_7, group_6, _e47, x, shared_gate_quants, shared_gate_scales, _buffer_sizes);
+                    float _e48 = shared_gate_product(index_9, first_7, group_6, _e47, x, shared_gate_quants, shared_gate_scales, _buffer_sizes);
                     sums_2.inner[_e42] = _e44 + _e48;
                     uint _e51 = r_2;
                     float _e54 = sums_2.inner[ROWS + _e51];
                     uint _e57 = p.columns;
-                    float _e58 = shared_up_product(index_17, first_7, group_6, _e57, x, shared_up_quants, shared_up_scales, _buffer_sizes);
+                    float _e58 = shared_up_product(index_9, first_7, group_6, _e57, x, shared_up_quants, shared_up_scales, _buffer_sizes);
                     sums_2.inner[ROWS + _e51] = _e54 + _e58;
                 }
             }

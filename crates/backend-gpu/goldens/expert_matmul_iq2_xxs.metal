@@ -35,11 +35,6 @@ struct type_6 {
     metal::float4 inner[8];
 };
 typedef metal::uint2 type_8[1];
-struct weight_Words {
-    metal::uint2 quants;
-    uint scales;
-    char _pad2[4];
-};
 struct type_10 {
     float inner[2048];
 };
@@ -136,17 +131,6 @@ metal::float4 activations_at(
     return _e8;
 }
 
-weight_Words weight_words(
-    uint index,
-    device type_8 const& weight_quants,
-    device type_1 const& weight_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint2 _e3 = weight_quants[index];
-    uint _e8 = weight_scales[index / 16u];
-    return weight_Words {_e3, _e8};
-}
-
 metal::float4 weight_signed(
     metal::float4 magnitudes,
     uint signs
@@ -172,58 +156,50 @@ metal::float4 weight_bytes(
     return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
-type_6 weight_values_of(
-    weight_Words words,
-    uint index_1,
-    device type_8 const& weight_grid,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    type_6 values_1 = {};
-    uint i_2 = 0u;
-    float d = float2(as_type<half2>((words.scales >> (16u * ((index_1 / 8u) & 1u))))).x;
-    float scale = (d * (0.5 + static_cast<float>(words.quants.y >> 28u))) * 0.25;
-    bool loop_init_1 = true;
-    while(true) {
-        if (!loop_init_1) {
-            uint _e70 = i_2;
-            i_2 = _e70 + 1u;
-        }
-        loop_init_1 = false;
-        uint _e25 = i_2;
-        if (_e25 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e31 = i_2;
-            metal::uint2 _e36 = weight_point((words.quants.x >> (8u * _e31)) & 255u, weight_grid, _buffer_sizes);
-            uint _e40 = i_2;
-            uint seven = (words.quants.y >> (7u * _e40)) & 127u;
-            uint signs_1 = seven | (metal::popcount(seven) << 7u);
-            uint _e50 = i_2;
-            metal::float4 _e54 = weight_bytes(_e36.x);
-            metal::float4 _e56 = weight_signed(scale * _e54, signs_1);
-            values_1.inner[2u * _e50] = _e56;
-            uint _e58 = i_2;
-            metal::float4 _e64 = weight_bytes(_e36.y);
-            metal::float4 _e68 = weight_signed(scale * _e64, signs_1 >> 4u);
-            values_1.inner[(2u * _e58) + 1u] = _e68;
-        }
-    }
-    type_6 _e72 = values_1;
-    return _e72;
-}
-
 type_6 weight_group(
-    uint index_2,
+    uint index,
     device type_8 const& weight_quants,
     device type_1 const& weight_scales,
     device type_8 const& weight_grid,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    weight_Words _e1 = weight_words(index_2, weight_quants, weight_scales, _buffer_sizes);
-    type_6 _e2 = weight_values_of(_e1, index_2, weight_grid, _buffer_sizes);
-    return _e2;
+    type_6 values_1 = {};
+    uint i_2 = 0u;
+    uint block = index / 8u;
+    uint _e7 = weight_scales[block / 2u];
+    float d = float2(as_type<half2>((_e7 >> (16u * (block & 1u))))).x;
+    metal::uint2 words = weight_quants[index];
+    float scale = (d * (0.5 + static_cast<float>(words.y >> 28u))) * 0.25;
+    bool loop_init_1 = true;
+    while(true) {
+        if (!loop_init_1) {
+            uint _e73 = i_2;
+            i_2 = _e73 + 1u;
+        }
+        loop_init_1 = false;
+        uint _e30 = i_2;
+        if (_e30 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e35 = i_2;
+            metal::uint2 _e40 = weight_point((words.x >> (8u * _e35)) & 255u, weight_grid, _buffer_sizes);
+            uint _e43 = i_2;
+            uint seven = (words.y >> (7u * _e43)) & 127u;
+            uint signs_1 = seven | (metal::popcount(seven) << 7u);
+            uint _e53 = i_2;
+            metal::float4 _e57 = weight_bytes(_e40.x);
+            metal::float4 _e59 = weight_signed(scale * _e57, signs_1);
+            values_1.inner[2u * _e53] = _e59;
+            uint _e61 = i_2;
+            metal::float4 _e67 = weight_bytes(_e40.y);
+            metal::float4 _e71 = weight_signed(scale * _e67, signs_1 >> 4u);
+            values_1.inner[(2u * _e61) + 1u] = _e71;
+        }
+    }
+    type_6 _e75 = values_1;
+    return _e75;
 }
 
 void fill_weight_tile(

@@ -32,21 +32,14 @@ typedef metal::float4 type_5[1];
 struct type_6 {
     metal::float4 inner[8];
 };
-struct weight_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    uint d;
-    char _pad4[8];
-};
-struct type_9 {
+struct type_8 {
     float inner[2048];
 };
-struct type_10 {
+struct type_9 {
     float inner[1024];
 };
-typedef float type_11[1];
-struct type_12 {
+typedef float type_10[1];
+struct type_11 {
     metal::float4 inner[2];
 };
 constant uint TOKENS = 32u;
@@ -135,27 +128,6 @@ metal::float4 activations_at(
     return _e8;
 }
 
-weight_Words weight_words(
-    uint index,
-    device type_1 const& weight_blocks,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    uint block = (index / 8u) * 21u;
-    uint g = index & 7u;
-    uint quants = (block + 4u) + (8u * (g / 4u));
-    uint _e16 = weight_blocks[quants];
-    uint _e21 = weight_blocks[quants + 1u];
-    uint _e26 = weight_blocks[quants + 2u];
-    uint _e31 = weight_blocks[quants + 3u];
-    uint _e37 = weight_blocks[quants + 4u];
-    uint _e42 = weight_blocks[quants + 5u];
-    uint _e47 = weight_blocks[quants + 6u];
-    uint _e52 = weight_blocks[quants + 7u];
-    uint _e59 = weight_blocks[block + (g / 2u)];
-    uint _e64 = weight_blocks[block + 20u];
-    return weight_Words {metal::uint4(_e16, _e21, _e26, _e31), metal::uint4(_e37, _e42, _e47, _e52), _e59, _e64};
-}
-
 metal::float4 weight_bytes(
     uint word
 ) {
@@ -164,55 +136,52 @@ metal::float4 weight_bytes(
     return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
-type_6 weight_values_of(
-    weight_Words words,
-    uint index_1
+type_6 weight_group(
+    uint index,
+    device type_1 const& weight_blocks,
+    constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 values_1 = {};
     uint i_1 = 0u;
-    uint g_1 = index_1 & 7u;
-    uint scales = words.scales >> (16u * (g_1 & 1u));
-    metal::float2 d = float2(as_type<half2>(words.d));
+    uint block = (index / 8u) * 21u;
+    uint g = index & 7u;
+    uint _e12 = weight_blocks[block + (g / 2u)];
+    uint scales = _e12 >> (16u * (g & 1u));
+    uint _e22 = weight_blocks[block + 20u];
+    metal::float2 d = float2(as_type<half2>(_e22));
     metal::float2 first_2 = d * static_cast<metal::float2>(metal::uint2(scales & 15u, (scales >> 4u) & 15u));
     metal::float2 second = d * static_cast<metal::float2>(metal::uint2((scales >> 8u) & 15u, (scales >> 12u) & 15u));
-    metal::uint4 shift = metal::uint4(2u * (g_1 & 3u));
-    metal::uint4 low = (words.low >> shift) & metal::uint4(50529027u);
-    metal::uint4 high = (words.high >> shift) & metal::uint4(50529027u);
+    uint quants = (block + 4u) + (8u * (g / 4u));
+    uint shift = 2u * (g & 3u);
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e76 = i_1;
-            i_1 = _e76 + 1u;
+            uint _e98 = i_1;
+            i_1 = _e98 + 1u;
         }
         loop_init_1 = false;
-        uint _e50 = i_1;
-        if (_e50 < 4u) {
+        uint _e58 = i_1;
+        if (_e58 < 4u) {
         } else {
             break;
         }
         {
-            uint _e53 = i_1;
-            uint _e56 = i_1;
-            metal::float4 _e58 = weight_bytes(low[_e56]);
-            values_1.inner[_e53] = (first_2.x * _e58) - metal::float4(first_2.y);
-            uint _e64 = i_1;
-            uint _e68 = i_1;
-            metal::float4 _e70 = weight_bytes(high[_e68]);
-            values_1.inner[4u + _e64] = (second.x * _e70) - metal::float4(second.y);
+            uint _e62 = i_1;
+            uint _e65 = weight_blocks[quants + _e62];
+            uint low = (_e65 >> shift) & 50529027u;
+            uint _e72 = i_1;
+            uint _e75 = weight_blocks[(quants + 4u) + _e72];
+            uint high = (_e75 >> shift) & 50529027u;
+            uint _e79 = i_1;
+            metal::float4 _e82 = weight_bytes(low);
+            values_1.inner[_e79] = (first_2.x * _e82) - metal::float4(first_2.y);
+            uint _e88 = i_1;
+            metal::float4 _e92 = weight_bytes(high);
+            values_1.inner[4u + _e88] = (second.x * _e92) - metal::float4(second.y);
         }
     }
-    type_6 _e78 = values_1;
-    return _e78;
-}
-
-type_6 weight_group(
-    uint index_2,
-    device type_1 const& weight_blocks,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    weight_Words _e1 = weight_words(index_2, weight_blocks, _buffer_sizes);
-    type_6 _e2 = weight_values_of(_e1, index_2);
-    return _e2;
+    type_6 _e100 = values_1;
+    return _e100;
 }
 
 void fill_weight_tile(
@@ -222,7 +191,7 @@ void fill_weight_tile(
     uint thread_1,
     constant Parameters& p,
     device type_1 const& weight_blocks,
-    threadgroup type_9& weight_tile,
+    threadgroup type_8& weight_tile,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 values_2 = {};
@@ -285,7 +254,7 @@ void fill_x_tile(
     constant Parameters& p,
     device type_1 const& lists,
     device type_5 const& x,
-    threadgroup type_10& x_tile,
+    threadgroup type_9& x_tile,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint i_3 = {};
@@ -352,12 +321,12 @@ struct main_Input {
 , device type_1 const& lists [[user(fake0)]]
 , device type_5 const& x [[user(fake0)]]
 , device type_1 const& weight_blocks [[user(fake0)]]
-, threadgroup type_9& weight_tile
-, threadgroup type_10& x_tile
-, device type_11& out [[user(fake0)]]
+, threadgroup type_8& weight_tile
+, threadgroup type_9& x_tile
+, device type_10& out [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
-    type_12 sums = {};
+    type_11 sums = {};
     uint group = 0u;
     uint k = {};
     uint t = {};

@@ -15,9 +15,6 @@ struct type_4 {
     metal::float4 inner[8];
 };
 typedef metal::uint4 type_6[1];
-struct weight_Words {
-    metal::uint4 inner[4];
-};
 struct type_7 {
     float inner[8];
 };
@@ -81,58 +78,36 @@ metal::float4 activations_at(
     return _e8;
 }
 
-weight_Words weight_words(
+type_4 weight_group(
     uint index,
     device type_6 const& weight_values,
     constant _mslBufferSizes& _buffer_sizes
-) {
-    uint at_1 = index * 4u;
-    metal::uint4 _e5 = weight_values[at_1];
-    metal::uint4 _e10 = weight_values[at_1 + 1u];
-    metal::uint4 _e15 = weight_values[at_1 + 2u];
-    metal::uint4 _e20 = weight_values[at_1 + 3u];
-    return weight_Words {{_e5, _e10, _e15, _e20}};
-}
-
-type_4 weight_values_of(
-    weight_Words words,
-    uint index_1
 ) {
     type_4 values_1 = {};
     uint i_2 = 0u;
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e31 = i_2;
-            i_2 = _e31 + 1u;
+            uint _e35 = i_2;
+            i_2 = _e35 + 1u;
         }
         loop_init_1 = false;
-        uint _e5 = i_2;
-        if (_e5 < 4u) {
+        uint _e4 = i_2;
+        if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e8 = i_2;
-            metal::uint4 eight = words.inner[_e8];
-            uint _e11 = i_2;
-            values_1.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words.inner[_e8].x)), float2(as_type<half2>(words.inner[_e8].y)));
-            uint _e20 = i_2;
-            values_1.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words.inner[_e8].z)), float2(as_type<half2>(words.inner[_e8].w)));
+            uint _e10 = i_2;
+            metal::uint4 eight = weight_values[(index * 4u) + _e10];
+            uint _e15 = i_2;
+            values_1.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight.x)), float2(as_type<half2>(eight.y)));
+            uint _e24 = i_2;
+            values_1.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight.z)), float2(as_type<half2>(eight.w)));
         }
     }
-    type_4 _e33 = values_1;
-    return _e33;
-}
-
-type_4 weight_group(
-    uint index_2,
-    device type_6 const& weight_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    weight_Words _e1 = weight_words(index_2, weight_values, _buffer_sizes);
-    type_4 _e2 = weight_values_of(_e1, index_2);
-    return _e2;
+    type_4 _e37 = values_1;
+    return _e37;
 }
 
 void team_sums(

@@ -19,9 +19,6 @@ struct type_3 {
     float inner[2];
 };
 typedef metal::uint4 type_6[1];
-struct weight_Words {
-    metal::uint4 inner[4];
-};
 struct type_8 {
     metal::float4 inner[8];
 };
@@ -185,58 +182,36 @@ void team_sums(
     }
 }
 
-weight_Words weight_words(
+type_8 weight_group(
     uint index,
     device type_6 const& weight_values,
     constant _mslBufferSizes& _buffer_sizes
-) {
-    uint at = index * 4u;
-    metal::uint4 _e5 = weight_values[at];
-    metal::uint4 _e10 = weight_values[at + 1u];
-    metal::uint4 _e15 = weight_values[at + 2u];
-    metal::uint4 _e20 = weight_values[at + 3u];
-    return weight_Words {{_e5, _e10, _e15, _e20}};
-}
-
-type_8 weight_values_of(
-    weight_Words words,
-    uint index_1
 ) {
     type_8 values_1 = {};
     uint i_1 = 0u;
     bool loop_init_5 = true;
     while(true) {
         if (!loop_init_5) {
-            uint _e31 = i_1;
-            i_1 = _e31 + 1u;
+            uint _e35 = i_1;
+            i_1 = _e35 + 1u;
         }
         loop_init_5 = false;
-        uint _e5 = i_1;
-        if (_e5 < 4u) {
+        uint _e4 = i_1;
+        if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e8 = i_1;
-            metal::uint4 eight = words.inner[_e8];
-            uint _e11 = i_1;
-            values_1.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words.inner[_e8].x)), float2(as_type<half2>(words.inner[_e8].y)));
-            uint _e20 = i_1;
-            values_1.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words.inner[_e8].z)), float2(as_type<half2>(words.inner[_e8].w)));
+            uint _e10 = i_1;
+            metal::uint4 eight = weight_values[(index * 4u) + _e10];
+            uint _e15 = i_1;
+            values_1.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight.x)), float2(as_type<half2>(eight.y)));
+            uint _e24 = i_1;
+            values_1.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight.z)), float2(as_type<half2>(eight.w)));
         }
     }
-    type_8 _e33 = values_1;
-    return _e33;
-}
-
-type_8 weight_group(
-    uint index_2,
-    device type_6 const& weight_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    weight_Words _e1 = weight_words(index_2, weight_values, _buffer_sizes);
-    type_8 _e2 = weight_values_of(_e1, index_2);
-    return _e2;
+    type_8 _e37 = values_1;
+    return _e37;
 }
 
 metal::float4 expanded(
@@ -319,7 +294,7 @@ void add_row(
         }
         {
             uint _e27 = t_1;
-            uint at_1 = (_e27 * SLICE_FOURS) + (lane * HALF_FOURS);
+            uint at = (_e27 * SLICE_FOURS) + (lane * HALF_FOURS);
             i_2 = 0u;
             bool loop_init_8 = true;
             while(true) {
@@ -338,7 +313,7 @@ void add_row(
                     float _e40 = sums_1.inner[_e38];
                     uint _e41 = i_2;
                     uint _e44 = i_2;
-                    metal::float4 _e47 = slices.inner[at_1 + _e44];
+                    metal::float4 _e47 = slices.inner[at + _e44];
                     sums_1.inner[_e38] = _e40 + metal::dot(_e21.inner[_e41], _e47);
                 }
             }
@@ -426,9 +401,9 @@ struct main_Input {
     }
     if (own < TOKENS) {
         uint half_1 = (thread_ % FOURS) / 8u;
-        uint at_2 = (own * SLICE_FOURS) + (((2u * stream_2) + half_1) * HALF_FOURS);
+        uint at_1 = (own * SLICE_FOURS) + (((2u * stream_2) + half_1) * HALF_FOURS);
         metal::float4 _e55 = value;
-        slices.inner[at_2 + (thread_ % 8u)] = _e55;
+        slices.inner[at_1 + (thread_ % 8u)] = _e55;
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_device);
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);

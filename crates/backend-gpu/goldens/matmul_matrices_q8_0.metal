@@ -37,12 +37,6 @@ struct type_5 {
 };
 typedef metal::uint4 type_8[1];
 typedef uint type_9[1];
-struct weight_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    char _pad3[12];
-};
 struct type_11 {
     metal::float4 inner[8];
 };
@@ -58,7 +52,7 @@ struct type_17 {
     uint inner[1];
 };
 struct type_18 {
-    weight_Words inner[1];
+    metal::half4 inner[8];
 };
 struct type_19 {
     metal::half4 inner[4];
@@ -132,18 +126,6 @@ void put_x(
     return;
 }
 
-weight_Words weight_words(
-    uint index,
-    device type_8 const& weight_quants,
-    device type_9 const& weight_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e5 = weight_quants[index * 2u];
-    metal::uint4 _e12 = weight_quants[(index * 2u) + 1u];
-    uint _e17 = weight_scales[index / 2u];
-    return weight_Words {_e5, _e12, _e17};
-}
-
 metal::float4 weight_bytes(
     uint word
 ) {
@@ -152,51 +134,45 @@ metal::float4 weight_bytes(
     return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
-type_11 weight_values_of(
-    weight_Words words,
-    uint index_1
-) {
-    type_11 values_2 = {};
-    uint i = 0u;
-    float scale = float2(as_type<half2>((words.scales >> (16u * (index_1 & 1u))))).x;
-    metal::uint4 low = words.low ^ metal::uint4(2155905152u);
-    metal::uint4 high = words.high ^ metal::uint4(2155905152u);
-    bool loop_init = true;
-    while(true) {
-        if (!loop_init) {
-            uint _e45 = i;
-            i = _e45 + 1u;
-        }
-        loop_init = false;
-        uint _e21 = i;
-        if (_e21 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e24 = i;
-            uint _e26 = i;
-            metal::float4 _e28 = weight_bytes(low[_e26]);
-            values_2.inner[_e24] = scale * (_e28 - metal::float4(128.0));
-            uint _e34 = i;
-            uint _e37 = i;
-            metal::float4 _e39 = weight_bytes(high[_e37]);
-            values_2.inner[4u + _e34] = scale * (_e39 - metal::float4(128.0));
-        }
-    }
-    type_11 _e47 = values_2;
-    return _e47;
-}
-
 type_11 weight_group(
-    uint index_2,
+    uint index,
     device type_8 const& weight_quants,
     device type_9 const& weight_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    weight_Words _e1 = weight_words(index_2, weight_quants, weight_scales, _buffer_sizes);
-    type_11 _e2 = weight_values_of(_e1, index_2);
-    return _e2;
+    type_11 values_2 = {};
+    uint i = 0u;
+    uint _e5 = weight_scales[index / 2u];
+    float scale = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
+    metal::uint4 _e17 = weight_quants[index * 2u];
+    metal::uint4 low = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = weight_quants[(index * 2u) + 1u];
+    metal::uint4 high = _e27 ^ metal::uint4(2155905152u);
+    bool loop_init = true;
+    while(true) {
+        if (!loop_init) {
+            uint _e58 = i;
+            i = _e58 + 1u;
+        }
+        loop_init = false;
+        uint _e34 = i;
+        if (_e34 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e37 = i;
+            uint _e39 = i;
+            metal::float4 _e41 = weight_bytes(low[_e39]);
+            values_2.inner[_e37] = scale * (_e41 - metal::float4(128.0));
+            uint _e47 = i;
+            uint _e50 = i;
+            metal::float4 _e52 = weight_bytes(high[_e50]);
+            values_2.inner[4u + _e47] = scale * (_e52 - metal::float4(128.0));
+        }
+    }
+    type_11 _e60 = values_2;
+    return _e60;
 }
 
 void weight_begin(
@@ -287,9 +263,10 @@ void multiply(
     uint i_2 = 0u;
     type_15 four_at = {};
     uint i_3 = 0u;
-    type_18 words_1 = {};
+    type_18 weights = {};
     type_19 fours = {};
     uint i_4 = 0u;
+    uint j = {};
     uint i_5 = 0u;
     Sum s00_ = Sum {};
     Sum s01_ = Sum {};
@@ -309,10 +286,11 @@ void multiply(
     Sum s33_ = Sum {};
     uint group = 0u;
     uint i_6 = {};
-    uint j = {};
+    uint j_1 = {};
     uint i_7 = {};
     uint i_8 = {};
     uint i_9 = {};
+    uint j_2 = {};
     uint column = {};
     Tile _e2 = tile_at(workgroup_2, p);
     if (thread_3 == 0u) {
@@ -370,8 +348,8 @@ void multiply(
     bool loop_init_4 = true;
     while(true) {
         if (!loop_init_4) {
-            uint _e98 = i_4;
-            i_4 = _e98 + 1u;
+            uint _e113 = i_4;
+            i_4 = _e113 + 1u;
         }
         loop_init_4 = false;
         uint _e88 = i_4;
@@ -381,228 +359,259 @@ void multiply(
         }
         {
             uint _e91 = i_4;
-            uint _e93 = i_4;
-            uint _e95 = group_at.inner[_e93];
-            weight_Words _e96 = weight_words(_e95, weight_quants, weight_scales, _buffer_sizes);
-            words_1.inner[_e91] = _e96;
-        }
-    }
-    bool loop_init_5 = true;
-    while(true) {
-        if (!loop_init_5) {
-            uint _e114 = i_5;
-            i_5 = _e114 + 1u;
-        }
-        loop_init_5 = false;
-        uint _e102 = i_5;
-        if (_e102 < MY_FOURS) {
-        } else {
-            break;
-        }
-        {
-            uint _e105 = i_5;
-            uint _e108 = i_5;
-            uint _e110 = four_at.inner[_e108];
-            metal::half4 _e112 = x[_e110];
-            fours.inner[_e105] = _e112;
+            uint _e93 = group_at.inner[_e91];
+            type_11 _e94 = weight_group(_e93, weight_quants, weight_scales, _buffer_sizes);
+            j = 0u;
+            bool loop_init_5 = true;
+            while(true) {
+                if (!loop_init_5) {
+                    uint _e110 = j;
+                    j = _e110 + 1u;
+                }
+                loop_init_5 = false;
+                uint _e97 = j;
+                if (_e97 < 8u) {
+                } else {
+                    break;
+                }
+                {
+                    uint _e101 = i_4;
+                    uint _e103 = j;
+                    uint _e106 = j;
+                    weights.inner[(8u * _e101) + _e103] = static_cast<metal::half4>(_e94.inner[_e106]);
+                }
+            }
         }
     }
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
-            uint _e391 = group;
-            group = _e391 + 1u;
+            uint _e129 = i_5;
+            i_5 = _e129 + 1u;
         }
         loop_init_6 = false;
-        uint _e150 = group;
-        uint _e154 = p.n_groups;
-        if (_e150 < (PLANES * _e154)) {
+        uint _e117 = i_5;
+        if (_e117 < MY_FOURS) {
+        } else {
+            break;
+        }
+        {
+            uint _e120 = i_5;
+            uint _e123 = i_5;
+            uint _e125 = four_at.inner[_e123];
+            metal::half4 _e127 = x[_e125];
+            fours.inner[_e120] = _e127;
+        }
+    }
+    bool loop_init_7 = true;
+    while(true) {
+        if (!loop_init_7) {
+            uint _e412 = group;
+            group = _e412 + 1u;
+        }
+        loop_init_7 = false;
+        uint _e165 = group;
+        uint _e169 = p.n_groups;
+        if (_e165 < (PLANES * _e169)) {
         } else {
             break;
         }
         {
             metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
             i_6 = 0u;
-            bool loop_init_7 = true;
+            bool loop_init_8 = true;
             while(true) {
-                if (!loop_init_7) {
-                    uint _e192 = i_6;
-                    i_6 = _e192 + 1u;
+                if (!loop_init_8) {
+                    uint _e198 = i_6;
+                    i_6 = _e198 + 1u;
                 }
-                loop_init_7 = false;
-                uint _e159 = i_6;
-                if (_e159 < MY_GROUPS) {
+                loop_init_8 = false;
+                uint _e174 = i_6;
+                if (_e174 < MY_GROUPS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e162 = i_6;
-                    weight_Words _e164 = words_1.inner[_e162];
-                    uint _e165 = i_6;
-                    uint _e167 = group_at.inner[_e165];
-                    uint _e168 = group;
-                    uint _e171 = p.n_groups;
-                    type_11 _e174 = weight_values_of(_e164, _e167 + (_e168 % _e171));
-                    j = 0u;
-                    bool loop_init_8 = true;
+                    j_1 = 0u;
+                    bool loop_init_9 = true;
                     while(true) {
-                        if (!loop_init_8) {
-                            uint _e189 = j;
-                            j = _e189 + 1u;
+                        if (!loop_init_9) {
+                            uint _e195 = j_1;
+                            j_1 = _e195 + 1u;
                         }
-                        loop_init_8 = false;
-                        uint _e177 = j;
-                        if (_e177 < 8u) {
+                        loop_init_9 = false;
+                        uint _e179 = j_1;
+                        if (_e179 < 8u) {
                         } else {
                             break;
                         }
                         {
-                            uint _e180 = i_6;
-                            uint _e184 = j;
-                            uint _e185 = j;
-                            put_weights(thread_3 + (_e180 * WORKGROUP), _e184, static_cast<metal::half4>(_e174.inner[_e185]), weight_tile);
+                            uint _e182 = i_6;
+                            uint _e186 = j_1;
+                            uint _e188 = i_6;
+                            uint _e190 = j_1;
+                            metal::half4 _e193 = weights.inner[(8u * _e188) + _e190];
+                            put_weights(thread_3 + (_e182 * WORKGROUP), _e186, _e193, weight_tile);
                         }
                     }
                 }
             }
             i_7 = 0u;
-            bool loop_init_9 = true;
-            while(true) {
-                if (!loop_init_9) {
-                    uint _e211 = i_7;
-                    i_7 = _e211 + 1u;
-                }
-                loop_init_9 = false;
-                uint _e196 = i_7;
-                if (_e196 < MY_FOURS) {
-                } else {
-                    break;
-                }
-                {
-                    uint _e199 = i_7;
-                    uint at_3 = thread_3 + (_e199 * WORKGROUP);
-                    uint _e207 = i_7;
-                    metal::half4 _e209 = fours.inner[_e207];
-                    put_x(at_3 / 8u, at_3 % 8u, _e209, x_tile);
-                }
-            }
-            metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-            uint _e213 = group;
-            uint _e219 = p.n_groups;
-            uint next = metal::min(_e213 + 1u, (PLANES * _e219) - 1u);
-            uint _e226 = p.n_groups;
-            uint next_group = next % _e226;
-            uint _e230 = p.n_groups;
-            uint _e234 = p.x_width;
-            uint next_fours = ((next / _e230) * (_e234 / 4u)) + (8u * next_group);
-            i_8 = 0u;
             bool loop_init_10 = true;
             while(true) {
                 if (!loop_init_10) {
-                    uint _e256 = i_8;
-                    i_8 = _e256 + 1u;
+                    uint _e217 = i_7;
+                    i_7 = _e217 + 1u;
                 }
                 loop_init_10 = false;
-                uint _e243 = i_8;
-                if (_e243 < MY_FOURS) {
+                uint _e202 = i_7;
+                if (_e202 < MY_FOURS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e246 = i_8;
-                    uint _e249 = i_8;
-                    uint _e251 = four_at.inner[_e249];
-                    metal::half4 _e254 = x[_e251 + next_fours];
-                    fours.inner[_e246] = _e254;
+                    uint _e205 = i_7;
+                    uint at_3 = thread_3 + (_e205 * WORKGROUP);
+                    uint _e213 = i_7;
+                    metal::half4 _e215 = fours.inner[_e213];
+                    put_x(at_3 / 8u, at_3 % 8u, _e215, x_tile);
                 }
             }
-            i_9 = 0u;
+            metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+            uint _e219 = group;
+            uint _e225 = p.n_groups;
+            uint next = metal::min(_e219 + 1u, (PLANES * _e225) - 1u);
+            uint _e232 = p.n_groups;
+            uint next_group = next % _e232;
+            uint _e236 = p.n_groups;
+            uint _e240 = p.x_width;
+            uint next_fours = ((next / _e236) * (_e240 / 4u)) + (8u * next_group);
+            i_8 = 0u;
             bool loop_init_11 = true;
             while(true) {
                 if (!loop_init_11) {
-                    uint _e271 = i_9;
-                    i_9 = _e271 + 1u;
+                    uint _e262 = i_8;
+                    i_8 = _e262 + 1u;
                 }
                 loop_init_11 = false;
-                uint _e260 = i_9;
-                if (_e260 < MY_GROUPS) {
+                uint _e249 = i_8;
+                if (_e249 < MY_FOURS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e263 = i_9;
-                    uint _e265 = i_9;
-                    uint _e267 = group_at.inner[_e265];
-                    weight_Words _e269 = weight_words(_e267 + next_group, weight_quants, weight_scales, _buffer_sizes);
-                    words_1.inner[_e263] = _e269;
+                    uint _e252 = i_8;
+                    uint _e255 = i_8;
+                    uint _e257 = four_at.inner[_e255];
+                    metal::half4 _e260 = x[_e257 + next_fours];
+                    fours.inner[_e252] = _e260;
                 }
             }
-            column = 0u;
+            i_9 = 0u;
             bool loop_init_12 = true;
             while(true) {
                 if (!loop_init_12) {
-                    uint _e387 = column;
-                    column = _e387 + SIDE;
+                    uint _e292 = i_9;
+                    i_9 = _e292 + 1u;
                 }
                 loop_init_12 = false;
-                uint _e275 = column;
-                if (_e275 < 32u) {
+                uint _e266 = i_9;
+                if (_e266 < MY_GROUPS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e280 = column;
-                    uint x_at = (my_strip * STRIDE) + (_e280 / UNIT);
-                    uint _e286 = column;
-                    uint weight_at = (my_rows * STRIDE) + (_e286 / UNIT);
+                    uint _e269 = i_9;
+                    uint _e271 = group_at.inner[_e269];
+                    type_11 _e273 = weight_group(_e271 + next_group, weight_quants, weight_scales, _buffer_sizes);
+                    j_2 = 0u;
+                    bool loop_init_13 = true;
+                    while(true) {
+                        if (!loop_init_13) {
+                            uint _e289 = j_2;
+                            j_2 = _e289 + 1u;
+                        }
+                        loop_init_13 = false;
+                        uint _e276 = j_2;
+                        if (_e276 < 8u) {
+                        } else {
+                            break;
+                        }
+                        {
+                            uint _e280 = i_9;
+                            uint _e282 = j_2;
+                            uint _e285 = j_2;
+                            weights.inner[(8u * _e280) + _e282] = static_cast<metal::half4>(_e273.inner[_e285]);
+                        }
+                    }
+                }
+            }
+            column = 0u;
+            bool loop_init_14 = true;
+            while(true) {
+                if (!loop_init_14) {
+                    uint _e408 = column;
+                    column = _e408 + SIDE;
+                }
+                loop_init_14 = false;
+                uint _e296 = column;
+                if (_e296 < 32u) {
+                } else {
+                    break;
+                }
+                {
+                    uint _e301 = column;
+                    uint x_at = (my_strip * STRIDE) + (_e301 / UNIT);
+                    uint _e307 = column;
+                    uint weight_at = (my_rows * STRIDE) + (_e307 / UNIT);
                     metal::simdgroup_half8x8 w0_ = NagaCooperativeLoad(&weight_tile.inner[weight_at], STRIDE, true);
                     metal::simdgroup_half8x8 w1_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 320u], STRIDE, true);
                     metal::simdgroup_half8x8 w2_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 640u], STRIDE, true);
                     metal::simdgroup_half8x8 w3_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 960u], STRIDE, true);
                     metal::simdgroup_half8x8 x0_ = NagaCooperativeLoad(&x_tile.inner[x_at], STRIDE, false);
-                    Sum _e316 = s00_;
-                    s00_ = NagaCooperativeMultiplyAdd(x0_, w0_, _e316);
-                    Sum _e318 = s01_;
-                    s01_ = NagaCooperativeMultiplyAdd(x0_, w1_, _e318);
-                    Sum _e320 = s02_;
-                    s02_ = NagaCooperativeMultiplyAdd(x0_, w2_, _e320);
-                    Sum _e322 = s03_;
-                    s03_ = NagaCooperativeMultiplyAdd(x0_, w3_, _e322);
-                    uint _e327 = n_tokens.inner[0];
-                    if (true | (_e327 > STRIPS)) {
-                        metal::simdgroup_half8x8 x1_ = NagaCooperativeLoad(&x_tile.inner[x_at + 320u], STRIDE, false);
-                        Sum _e337 = s10_;
-                        s10_ = NagaCooperativeMultiplyAdd(x1_, w0_, _e337);
-                        Sum _e339 = s11_;
-                        s11_ = NagaCooperativeMultiplyAdd(x1_, w1_, _e339);
-                        Sum _e341 = s12_;
-                        s12_ = NagaCooperativeMultiplyAdd(x1_, w2_, _e341);
-                        Sum _e343 = s13_;
-                        s13_ = NagaCooperativeMultiplyAdd(x1_, w3_, _e343);
-                    }
+                    Sum _e337 = s00_;
+                    s00_ = NagaCooperativeMultiplyAdd(x0_, w0_, _e337);
+                    Sum _e339 = s01_;
+                    s01_ = NagaCooperativeMultiplyAdd(x0_, w1_, _e339);
+                    Sum _e341 = s02_;
+                    s02_ = NagaCooperativeMultiplyAdd(x0_, w2_, _e341);
+                    Sum _e343 = s03_;
+                    s03_ = NagaCooperativeMultiplyAdd(x0_, w3_, _e343);
                     uint _e348 = n_tokens.inner[0];
-                    if (true | (_e348 > 16u)) {
-                        metal::simdgroup_half8x8 x2_ = NagaCooperativeLoad(&x_tile.inner[x_at + 640u], STRIDE, false);
-                        Sum _e358 = s20_;
-                        s20_ = NagaCooperativeMultiplyAdd(x2_, w0_, _e358);
-                        Sum _e360 = s21_;
-                        s21_ = NagaCooperativeMultiplyAdd(x2_, w1_, _e360);
-                        Sum _e362 = s22_;
-                        s22_ = NagaCooperativeMultiplyAdd(x2_, w2_, _e362);
-                        Sum _e364 = s23_;
-                        s23_ = NagaCooperativeMultiplyAdd(x2_, w3_, _e364);
+                    if (true | (_e348 > STRIPS)) {
+                        metal::simdgroup_half8x8 x1_ = NagaCooperativeLoad(&x_tile.inner[x_at + 320u], STRIDE, false);
+                        Sum _e358 = s10_;
+                        s10_ = NagaCooperativeMultiplyAdd(x1_, w0_, _e358);
+                        Sum _e360 = s11_;
+                        s11_ = NagaCooperativeMultiplyAdd(x1_, w1_, _e360);
+                        Sum _e362 = s12_;
+                        s12_ = NagaCooperativeMultiplyAdd(x1_, w2_, _e362);
+                        Sum _e364 = s13_;
+                        s13_ = NagaCooperativeMultiplyAdd(x1_, w3_, _e364);
                     }
                     uint _e369 = n_tokens.inner[0];
-                    if (true | (_e369 > 24u)) {
+                    if (true | (_e369 > 16u)) {
+                        metal::simdgroup_half8x8 x2_ = NagaCooperativeLoad(&x_tile.inner[x_at + 640u], STRIDE, false);
+                        Sum _e379 = s20_;
+                        s20_ = NagaCooperativeMultiplyAdd(x2_, w0_, _e379);
+                        Sum _e381 = s21_;
+                        s21_ = NagaCooperativeMultiplyAdd(x2_, w1_, _e381);
+                        Sum _e383 = s22_;
+                        s22_ = NagaCooperativeMultiplyAdd(x2_, w2_, _e383);
+                        Sum _e385 = s23_;
+                        s23_ = NagaCooperativeMultiplyAdd(x2_, w3_, _e385);
+                    }
+                    uint _e390 = n_tokens.inner[0];
+                    if (true | (_e390 > 24u)) {
                         metal::simdgroup_half8x8 x3_ = NagaCooperativeLoad(&x_tile.inner[x_at + 960u], STRIDE, false);
-                        Sum _e379 = s30_;
-                        s30_ = NagaCooperativeMultiplyAdd(x3_, w0_, _e379);
-                        Sum _e381 = s31_;
-                        s31_ = NagaCooperativeMultiplyAdd(x3_, w1_, _e381);
-                        Sum _e383 = s32_;
-                        s32_ = NagaCooperativeMultiplyAdd(x3_, w2_, _e383);
-                        Sum _e385 = s33_;
-                        s33_ = NagaCooperativeMultiplyAdd(x3_, w3_, _e385);
+                        Sum _e400 = s30_;
+                        s30_ = NagaCooperativeMultiplyAdd(x3_, w0_, _e400);
+                        Sum _e402 = s31_;
+                        s31_ = NagaCooperativeMultiplyAdd(x3_, w1_, _e402);
+                        Sum _e404 = s32_;
+                        s32_ = NagaCooperativeMultiplyAdd(x3_, w2_, _e404);
+                        Sum _e406 = s33_;
+                        s33_ = NagaCooperativeMultiplyAdd(x3_, w3_, _e406);
                     }
                 }
             }
@@ -610,53 +619,53 @@ void multiply(
     }
     uint row_3 = first_row_1 + my_rows;
     uint mine_1 = (subgroup * SIDE) * SIDE;
-    Sum _e398 = s00_;
-    simdgroup_store(_e398, &edge.inner[mine_1], SIDE);
+    Sum _e419 = s00_;
+    simdgroup_store(_e419, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip, row_3, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e402 = s01_;
-    simdgroup_store(_e402, &edge.inner[mine_1], SIDE);
+    Sum _e423 = s01_;
+    simdgroup_store(_e423, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip, row_3 + SIDE, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e408 = s02_;
-    simdgroup_store(_e408, &edge.inner[mine_1], SIDE);
+    Sum _e429 = s02_;
+    simdgroup_store(_e429, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip, row_3 + 16u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e414 = s03_;
-    simdgroup_store(_e414, &edge.inner[mine_1], SIDE);
+    Sum _e435 = s03_;
+    simdgroup_store(_e435, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip, row_3 + 24u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e420 = s10_;
-    simdgroup_store(_e420, &edge.inner[mine_1], SIDE);
+    Sum _e441 = s10_;
+    simdgroup_store(_e441, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + STRIPS, row_3, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e426 = s11_;
-    simdgroup_store(_e426, &edge.inner[mine_1], SIDE);
+    Sum _e447 = s11_;
+    simdgroup_store(_e447, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + STRIPS, row_3 + SIDE, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e434 = s12_;
-    simdgroup_store(_e434, &edge.inner[mine_1], SIDE);
+    Sum _e455 = s12_;
+    simdgroup_store(_e455, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + STRIPS, row_3 + 16u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e442 = s13_;
-    simdgroup_store(_e442, &edge.inner[mine_1], SIDE);
+    Sum _e463 = s13_;
+    simdgroup_store(_e463, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + STRIPS, row_3 + 24u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e450 = s20_;
-    simdgroup_store(_e450, &edge.inner[mine_1], SIDE);
+    Sum _e471 = s20_;
+    simdgroup_store(_e471, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + 16u, row_3, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e456 = s21_;
-    simdgroup_store(_e456, &edge.inner[mine_1], SIDE);
+    Sum _e477 = s21_;
+    simdgroup_store(_e477, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + 16u, row_3 + SIDE, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e464 = s22_;
-    simdgroup_store(_e464, &edge.inner[mine_1], SIDE);
+    Sum _e485 = s22_;
+    simdgroup_store(_e485, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + 16u, row_3 + 16u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e472 = s23_;
-    simdgroup_store(_e472, &edge.inner[mine_1], SIDE);
+    Sum _e493 = s23_;
+    simdgroup_store(_e493, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + 16u, row_3 + 24u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e480 = s30_;
-    simdgroup_store(_e480, &edge.inner[mine_1], SIDE);
+    Sum _e501 = s30_;
+    simdgroup_store(_e501, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + 24u, row_3, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e486 = s31_;
-    simdgroup_store(_e486, &edge.inner[mine_1], SIDE);
+    Sum _e507 = s31_;
+    simdgroup_store(_e507, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + 24u, row_3 + SIDE, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e494 = s32_;
-    simdgroup_store(_e494, &edge.inner[mine_1], SIDE);
+    Sum _e515 = s32_;
+    simdgroup_store(_e515, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + 24u, row_3 + 16u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e502 = s33_;
-    simdgroup_store(_e502, &edge.inner[mine_1], SIDE);
+    Sum _e523 = s33_;
+    simdgroup_store(_e523, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + 24u, row_3 + 24u, thread_3, p, out, edge, _buffer_sizes);
     return;
 }

@@ -32,12 +32,6 @@ struct type_5 {
 };
 typedef metal::uint4 type_7[1];
 typedef uint type_8[1];
-struct weight_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    char _pad3[12];
-};
 struct type_9 {
     float inner[2048];
 };
@@ -121,18 +115,6 @@ metal::float4 activations_at(
     return _e8;
 }
 
-weight_Words weight_words(
-    uint index,
-    device type_7 const& weight_quants,
-    device type_8 const& weight_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e5 = weight_quants[index * 2u];
-    metal::uint4 _e12 = weight_quants[(index * 2u) + 1u];
-    uint _e17 = weight_scales[index / 2u];
-    return weight_Words {_e5, _e12, _e17};
-}
-
 metal::float4 weight_bytes(
     uint word
 ) {
@@ -141,51 +123,45 @@ metal::float4 weight_bytes(
     return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
-type_5 weight_values_of(
-    weight_Words words,
-    uint index_1
-) {
-    type_5 values_1 = {};
-    uint i_1 = 0u;
-    float scale = float2(as_type<half2>((words.scales >> (16u * (index_1 & 1u))))).x;
-    metal::uint4 low = words.low ^ metal::uint4(2155905152u);
-    metal::uint4 high = words.high ^ metal::uint4(2155905152u);
-    bool loop_init_1 = true;
-    while(true) {
-        if (!loop_init_1) {
-            uint _e45 = i_1;
-            i_1 = _e45 + 1u;
-        }
-        loop_init_1 = false;
-        uint _e21 = i_1;
-        if (_e21 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e24 = i_1;
-            uint _e26 = i_1;
-            metal::float4 _e28 = weight_bytes(low[_e26]);
-            values_1.inner[_e24] = scale * (_e28 - metal::float4(128.0));
-            uint _e34 = i_1;
-            uint _e37 = i_1;
-            metal::float4 _e39 = weight_bytes(high[_e37]);
-            values_1.inner[4u + _e34] = scale * (_e39 - metal::float4(128.0));
-        }
-    }
-    type_5 _e47 = values_1;
-    return _e47;
-}
-
 type_5 weight_group(
-    uint index_2,
+    uint index,
     device type_7 const& weight_quants,
     device type_8 const& weight_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    weight_Words _e1 = weight_words(index_2, weight_quants, weight_scales, _buffer_sizes);
-    type_5 _e2 = weight_values_of(_e1, index_2);
-    return _e2;
+    type_5 values_1 = {};
+    uint i_1 = 0u;
+    uint _e5 = weight_scales[index / 2u];
+    float scale = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
+    metal::uint4 _e17 = weight_quants[index * 2u];
+    metal::uint4 low = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = weight_quants[(index * 2u) + 1u];
+    metal::uint4 high = _e27 ^ metal::uint4(2155905152u);
+    bool loop_init_1 = true;
+    while(true) {
+        if (!loop_init_1) {
+            uint _e58 = i_1;
+            i_1 = _e58 + 1u;
+        }
+        loop_init_1 = false;
+        uint _e34 = i_1;
+        if (_e34 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e37 = i_1;
+            uint _e39 = i_1;
+            metal::float4 _e41 = weight_bytes(low[_e39]);
+            values_1.inner[_e37] = scale * (_e41 - metal::float4(128.0));
+            uint _e47 = i_1;
+            uint _e50 = i_1;
+            metal::float4 _e52 = weight_bytes(high[_e50]);
+            values_1.inner[4u + _e47] = scale * (_e52 - metal::float4(128.0));
+        }
+    }
+    type_5 _e60 = values_1;
+    return _e60;
 }
 
 void fill_weight_tile(

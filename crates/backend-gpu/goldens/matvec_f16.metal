@@ -40,9 +40,6 @@ struct type_10 {
     metal::float4 inner[2];
 };
 typedef float type_11[1];
-struct wa_Words {
-    metal::uint4 inner[4];
-};
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 128u;
 constant uint SUMS = 2u;
@@ -480,58 +477,36 @@ void wh_rows(
     return;
 }
 
-wa_Words wa_words(
+type_4 wa_group(
     uint index_1,
     device type_9 const& wa_values,
     constant _mslBufferSizes& _buffer_sizes
-) {
-    uint at_3 = index_1 * 4u;
-    metal::uint4 _e5 = wa_values[at_3];
-    metal::uint4 _e10 = wa_values[at_3 + 1u];
-    metal::uint4 _e15 = wa_values[at_3 + 2u];
-    metal::uint4 _e20 = wa_values[at_3 + 3u];
-    return wa_Words {{_e5, _e10, _e15, _e20}};
-}
-
-type_4 wa_values_of(
-    wa_Words words,
-    uint index_2
 ) {
     type_4 values_2 = {};
     uint i_2 = 0u;
     bool loop_init_11 = true;
     while(true) {
         if (!loop_init_11) {
-            uint _e31 = i_2;
-            i_2 = _e31 + 1u;
+            uint _e35 = i_2;
+            i_2 = _e35 + 1u;
         }
         loop_init_11 = false;
-        uint _e5 = i_2;
-        if (_e5 < 4u) {
+        uint _e4 = i_2;
+        if (_e4 < 4u) {
         } else {
             break;
         }
         {
-            uint _e8 = i_2;
-            metal::uint4 eight_1 = words.inner[_e8];
-            uint _e11 = i_2;
-            values_2.inner[2u * _e11] = metal::float4(float2(as_type<half2>(words.inner[_e8].x)), float2(as_type<half2>(words.inner[_e8].y)));
-            uint _e20 = i_2;
-            values_2.inner[(2u * _e20) + 1u] = metal::float4(float2(as_type<half2>(words.inner[_e8].z)), float2(as_type<half2>(words.inner[_e8].w)));
+            uint _e10 = i_2;
+            metal::uint4 eight_1 = wa_values[(index_1 * 4u) + _e10];
+            uint _e15 = i_2;
+            values_2.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_1.x)), float2(as_type<half2>(eight_1.y)));
+            uint _e24 = i_2;
+            values_2.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_1.z)), float2(as_type<half2>(eight_1.w)));
         }
     }
-    type_4 _e33 = values_2;
-    return _e33;
-}
-
-type_4 wa_group(
-    uint index_3,
-    device type_9 const& wa_values,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    wa_Words _e1 = wa_words(index_3, wa_values, _buffer_sizes);
-    type_4 _e2 = wa_values_of(_e1, index_3);
-    return _e2;
+    type_4 _e37 = values_2;
+    return _e37;
 }
 
 struct main_Input {

@@ -36,13 +36,8 @@ struct Parameters {
     uint n_rows_h;
     float norm_eps;
 };
-struct wa_Words {
-    metal::uint4 quants;
-    uint scales;
-    char _pad2[12];
-};
-typedef metal::uint4 type_9[1];
-typedef uint type_10[1];
+typedef uint type_8[1];
+typedef metal::uint4 type_10[1];
 typedef float type_11[1];
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 128u;
@@ -276,74 +271,56 @@ metal::float4 wa_four(
     return metal::float4(_e3, _e8, _e13, _e18);
 }
 
-type_4 wa_values_of(
-    wa_Words words,
-    uint index
+type_4 wa_group(
+    uint index,
+    device type_8 const& wa_scales,
+    device type_10 const& wa_quants,
+    constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_2 = {};
     uint i_2 = 0u;
-    uint code_1 = (words.scales >> (8u * (index & 3u))) & 255u;
+    uint _e5 = wa_scales[index / 4u];
+    uint code_1 = (_e5 >> (8u * (index & 3u))) & 255u;
     float scale = (code_1 == 0u) ? as_type<float>(4194304u) : as_type<float>(code_1 << 23u);
+    metal::uint4 quants = wa_quants[index];
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
-            uint _e43 = i_2;
-            i_2 = _e43 + 1u;
+            uint _e47 = i_2;
+            i_2 = _e47 + 1u;
         }
         loop_init_6 = false;
-        uint _e21 = i_2;
-        if (_e21 < 4u) {
+        uint _e27 = i_2;
+        if (_e27 < 4u) {
         } else {
             break;
         }
         {
-            uint _e24 = i_2;
-            uint _e27 = i_2;
-            metal::float4 _e29 = wa_four(words.quants[_e27]);
-            values_2.inner[_e24] = scale * _e29;
+            uint _e30 = i_2;
             uint _e32 = i_2;
-            uint _e36 = i_2;
-            metal::float4 _e40 = wa_four(words.quants[_e36] >> 4u);
-            values_2.inner[4u + _e32] = scale * _e40;
+            metal::float4 _e34 = wa_four(quants[_e32]);
+            values_2.inner[_e30] = scale * _e34;
+            uint _e37 = i_2;
+            uint _e40 = i_2;
+            metal::float4 _e44 = wa_four(quants[_e40] >> 4u);
+            values_2.inner[4u + _e37] = scale * _e44;
         }
     }
-    type_4 _e45 = values_2;
-    return _e45;
-}
-
-wa_Words wa_words(
-    uint index_1,
-    device type_9 const& wa_quants,
-    device type_10 const& wa_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e3 = wa_quants[index_1];
-    uint _e8 = wa_scales[index_1 / 4u];
-    return wa_Words {_e3, _e8};
-}
-
-type_4 wa_group(
-    uint index_2,
-    device type_9 const& wa_quants,
-    device type_10 const& wa_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    wa_Words _e1 = wa_words(index_2, wa_quants, wa_scales, _buffer_sizes);
-    type_4 _e2 = wa_values_of(_e1, index_2);
-    return _e2;
+    type_4 _e49 = values_2;
+    return _e49;
 }
 
 float wa_product(
-    uint index_3,
+    uint index_1,
     uint first_2,
     uint group_1,
     uint columns_2,
     device type_3 const& x,
-    device type_9 const& wa_quants,
-    device type_10 const& wa_scales,
+    device type_8 const& wa_scales,
+    device type_10 const& wa_quants,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = wa_group(index_3, wa_quants, wa_scales, _buffer_sizes);
+    type_4 _e4 = wa_group(index_1, wa_scales, wa_quants, _buffer_sizes);
     float _e5 = group_product(_e4, first_2, group_1, columns_2, x, _buffer_sizes);
     return _e5;
 }
@@ -421,8 +398,8 @@ void wa_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_9 const& wa_quants,
-    device type_10 const& wa_scales,
+    device type_8 const& wa_scales,
+    device type_10 const& wa_quants,
     device type_11& wa_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -474,7 +451,7 @@ void wa_rows(
                 {
                     uint _e34 = r_1;
                     uint row = metal::min(first_row_1 + _e34, n_rows_2 - 1u);
-                    uint index_4 = (row * GROUPS) + group_2;
+                    uint index_2 = (row * GROUPS) + group_2;
                     uint _e44 = p.rows_per_part;
                     uint _e48 = p.columns;
                     uint part = (row / _e44) * _e48;
@@ -502,7 +479,7 @@ void wa_rows(
                                 uint _e69 = t_1;
                                 float _e72 = sums_1.inner[(_e66 * TOKENS) + _e69];
                                 uint _e75 = p.columns;
-                                float _e76 = wa_product(index_4, first_4, group_2, _e75, x, wa_quants, wa_scales, _buffer_sizes);
+                                float _e76 = wa_product(index_2, first_4, group_2, _e75, x, wa_scales, wa_quants, _buffer_sizes);
                                 sums_1.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
@@ -580,8 +557,8 @@ struct main_Input {
 , device type_3 const& x [[user(fake0)]]
 , threadgroup type_5& team_partials
 , constant Parameters& p [[user(fake0)]]
-, device type_9 const& wa_quants [[user(fake0)]]
-, device type_10 const& wa_scales [[user(fake0)]]
+, device type_8 const& wa_scales [[user(fake0)]]
+, device type_10 const& wa_quants [[user(fake0)]]
 , device type_11& wa_out [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
@@ -609,7 +586,7 @@ struct main_Input {
     uint block_8 = workgroup.x;
     if (block_8 < _e5) {
         uint _e40 = p.n_rows_a;
-        wa_rows(block_8, _e40, thread_, x, team_partials, p, wa_quants, wa_scales, wa_out, _buffer_sizes);
+        wa_rows(block_8, _e40, thread_, x, team_partials, p, wa_scales, wa_quants, wa_out, _buffer_sizes);
         return;
     } else {
         if (block_8 < c) {

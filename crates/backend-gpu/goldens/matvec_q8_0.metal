@@ -36,14 +36,8 @@ struct Parameters {
     uint n_rows_h;
     float norm_eps;
 };
-struct wa_Words {
-    metal::uint4 low;
-    metal::uint4 high;
-    uint scales;
-    char _pad3[12];
-};
-typedef metal::uint4 type_9[1];
-typedef uint type_10[1];
+typedef uint type_8[1];
+typedef metal::uint4 type_10[1];
 typedef float type_11[1];
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 128u;
@@ -266,76 +260,58 @@ metal::float4 wa_bytes(
     return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
-type_4 wa_values_of(
-    wa_Words words,
-    uint index
+type_4 wa_group(
+    uint index,
+    device type_8 const& wa_scales,
+    device type_10 const& wa_quants,
+    constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_2 = {};
     uint i_2 = 0u;
-    float scale = float2(as_type<half2>((words.scales >> (16u * (index & 1u))))).x;
-    metal::uint4 low = words.low ^ metal::uint4(2155905152u);
-    metal::uint4 high = words.high ^ metal::uint4(2155905152u);
+    uint _e5 = wa_scales[index / 2u];
+    float scale = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
+    metal::uint4 _e17 = wa_quants[index * 2u];
+    metal::uint4 low = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = wa_quants[(index * 2u) + 1u];
+    metal::uint4 high = _e27 ^ metal::uint4(2155905152u);
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
-            uint _e45 = i_2;
-            i_2 = _e45 + 1u;
+            uint _e58 = i_2;
+            i_2 = _e58 + 1u;
         }
         loop_init_6 = false;
-        uint _e21 = i_2;
-        if (_e21 < 4u) {
+        uint _e34 = i_2;
+        if (_e34 < 4u) {
         } else {
             break;
         }
         {
-            uint _e24 = i_2;
-            uint _e26 = i_2;
-            metal::float4 _e28 = wa_bytes(low[_e26]);
-            values_2.inner[_e24] = scale * (_e28 - metal::float4(128.0));
-            uint _e34 = i_2;
             uint _e37 = i_2;
-            metal::float4 _e39 = wa_bytes(high[_e37]);
-            values_2.inner[4u + _e34] = scale * (_e39 - metal::float4(128.0));
+            uint _e39 = i_2;
+            metal::float4 _e41 = wa_bytes(low[_e39]);
+            values_2.inner[_e37] = scale * (_e41 - metal::float4(128.0));
+            uint _e47 = i_2;
+            uint _e50 = i_2;
+            metal::float4 _e52 = wa_bytes(high[_e50]);
+            values_2.inner[4u + _e47] = scale * (_e52 - metal::float4(128.0));
         }
     }
-    type_4 _e47 = values_2;
-    return _e47;
-}
-
-wa_Words wa_words(
-    uint index_1,
-    device type_9 const& wa_quants,
-    device type_10 const& wa_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    metal::uint4 _e5 = wa_quants[index_1 * 2u];
-    metal::uint4 _e12 = wa_quants[(index_1 * 2u) + 1u];
-    uint _e17 = wa_scales[index_1 / 2u];
-    return wa_Words {_e5, _e12, _e17};
-}
-
-type_4 wa_group(
-    uint index_2,
-    device type_9 const& wa_quants,
-    device type_10 const& wa_scales,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    wa_Words _e1 = wa_words(index_2, wa_quants, wa_scales, _buffer_sizes);
-    type_4 _e2 = wa_values_of(_e1, index_2);
-    return _e2;
+    type_4 _e60 = values_2;
+    return _e60;
 }
 
 float wa_product(
-    uint index_3,
+    uint index_1,
     uint first_2,
     uint group_1,
     uint columns_2,
     device type_3 const& x,
-    device type_9 const& wa_quants,
-    device type_10 const& wa_scales,
+    device type_8 const& wa_scales,
+    device type_10 const& wa_quants,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 _e4 = wa_group(index_3, wa_quants, wa_scales, _buffer_sizes);
+    type_4 _e4 = wa_group(index_1, wa_scales, wa_quants, _buffer_sizes);
     float _e5 = group_product(_e4, first_2, group_1, columns_2, x, _buffer_sizes);
     return _e5;
 }
@@ -413,8 +389,8 @@ void wa_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_9 const& wa_quants,
-    device type_10 const& wa_scales,
+    device type_8 const& wa_scales,
+    device type_10 const& wa_quants,
     device type_11& wa_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
@@ -466,7 +442,7 @@ void wa_rows(
                 {
                     uint _e34 = r_1;
                     uint row = metal::min(first_row_1 + _e34, n_rows_2 - 1u);
-                    uint index_4 = (row * GROUPS) + group_2;
+                    uint index_2 = (row * GROUPS) + group_2;
                     uint _e44 = p.rows_per_part;
                     uint _e48 = p.columns;
                     uint part = (row / _e44) * _e48;
@@ -494,7 +470,7 @@ void wa_rows(
                                 uint _e69 = t_1;
                                 float _e72 = sums_1.inner[(_e66 * TOKENS) + _e69];
                                 uint _e75 = p.columns;
-                                float _e76 = wa_product(index_4, first_4, group_2, _e75, x, wa_quants, wa_scales, _buffer_sizes);
+                                float _e76 = wa_product(index_2, first_4, group_2, _e75, x, wa_scales, wa_quants, _buffer_sizes);
                                 sums_1.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
@@ -572,8 +548,8 @@ struct main_Input {
 , device type_3 const& x [[user(fake0)]]
 , threadgroup type_5& team_partials
 , constant Parameters& p [[user(fake0)]]
-, device type_9 const& wa_quants [[user(fake0)]]
-, device type_10 const& wa_scales [[user(fake0)]]
+, device type_8 const& wa_scales [[user(fake0)]]
+, device type_10 const& wa_quants [[user(fake0)]]
 , device type_11& wa_out [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
@@ -601,7 +577,7 @@ struct main_Input {
     uint block_8 = workgroup.x;
     if (block_8 < _e5) {
         uint _e40 = p.n_rows_a;
-        wa_rows(block_8, _e40, thread_, x, team_partials, p, wa_quants, wa_scales, wa_out, _buffer_sizes);
+        wa_rows(block_8, _e40, thread_, x, team_partials, p, wa_scales, wa_quants, wa_out, _buffer_sizes);
         return;
     } else {
         if (block_8 < c) {
