@@ -15,14 +15,14 @@ struct _mslBufferSizes {
 };
 
 struct type_2 {
-    uint inner[4096];
+    uint inner[2048];
 };
 typedef uint type_4[1];
 struct type_6 {
-    float inner[136];
+    float inner[72];
 };
 struct type_7 {
-    float inner[17];
+    float inner[9];
 };
 struct Parameters {
     uint first_row;
@@ -39,7 +39,7 @@ struct Parameters {
 };
 typedef metal::float2 type_10[1];
 struct type_11 {
-    float inner[128];
+    float inner[64];
 };
 struct type_12 {
     float inner[8];
@@ -48,17 +48,17 @@ struct type_14 {
     metal::uint2 inner[5];
 };
 struct type_15 {
-    uint inner[2];
+    uint inner[1];
 };
 struct type_16 {
-    type_14 inner[2];
+    type_14 inner[1];
 };
 struct type_18 {
     metal::float2 inner[8];
 };
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 32u;
-constant uint SUMS = 17u;
+constant uint SUMS = 9u;
 constant uint SUBGROUP = 32u;
 constant uint WIDTH = 512u;
 constant uint COMPRESSED = 1u;
@@ -69,12 +69,12 @@ constant uint CODE_WORDS = 112u;
 constant uint ROTARY_WORDS = 32u;
 constant uint ROW_WORDS = 146u;
 constant uint VALUE_WORDS = 144u;
-constant uint TILE = 16u;
+constant uint TILE = 8u;
 constant uint PAIRS = 256u;
 constant uint HEADS = 8u;
 constant uint TEAM_PAIRS = 8u;
 constant uint SUM_PAIRS = 1u;
-constant uint TEAM_ROWS = 2u;
+constant uint TEAM_ROWS = 1u;
 constant uint TEAM_WORDS = 5u;
 constant float SMALLEST = -300000000000000000000000000000000000000.0;
 
@@ -682,18 +682,18 @@ struct main_Input {
                                 scores.inner[_e109] = _e111 + metal::dot(_e114, float2(as_type<half2>(_e121)));
                             }
                         }
-                        float _e129 = scores.inner[16];
+                        float _e129 = scores.inner[8];
                         uint _e130 = c_1;
                         metal::float2 _e132 = query.inner[_e130];
                         uint _e133 = c_1;
                         metal::float2 _e135 = query.inner[_e133];
-                        scores.inner[16] = _e129 + metal::dot(_e132, _e135);
+                        scores.inner[8] = _e129 + metal::dot(_e132, _e135);
                     }
                 }
             }
             team_sums(scores, thread_, team_partials);
             float _e143 = p.scale;
-            float _e145 = scores.inner[16];
+            float _e145 = scores.inner[8];
             float _e150 = p.norm_eps;
             float scale_1 = _e143 / metal::sqrt((_e145 / 512.0) + _e150);
             float before = largest;

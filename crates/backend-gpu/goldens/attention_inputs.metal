@@ -74,7 +74,7 @@ float group_product(
 ) {
     float sum = 0.0;
     uint i = 0u;
-    uint at = (first / 4u) + (group * 8u);
+    uint at_1 = (first / 4u) + (group * 8u);
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
@@ -91,7 +91,7 @@ float group_product(
             float _e16 = sum;
             uint _e17 = i;
             uint _e20 = i;
-            metal::float4 _e23 = x[at + _e20];
+            metal::float4 _e23 = x[at_1 + _e20];
             sum = _e16 + metal::dot(values.inner[_e17], _e23);
         }
     }
@@ -247,6 +247,15 @@ void activations_begin(
     return;
 }
 
+metal::float4 x_four(
+    uint at,
+    device type_3 const& x,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    metal::float4 _e3 = x[at];
+    return _e3;
+}
+
 uint n_blocks(
     uint n_rows
 ) {
@@ -259,6 +268,14 @@ void wa_begin(
     return;
 }
 
+metal::float4 wa_bytes(
+    uint word
+) {
+    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
+    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
+}
+
 type_4 wa_group(
     uint index,
     device type_8 const& wa_scales,
@@ -269,31 +286,35 @@ type_4 wa_group(
     uint i_2 = 0u;
     uint _e5 = wa_scales[index / 2u];
     float scale = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
-    metal::uint4 low = wa_quants[index * 2u];
-    metal::uint4 high = wa_quants[(index * 2u) + 1u];
+    metal::uint4 _e17 = wa_quants[index * 2u];
+    metal::uint4 low = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = wa_quants[(index * 2u) + 1u];
+    metal::uint4 high = _e27 ^ metal::uint4(2155905152u);
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
-            uint _e48 = i_2;
-            i_2 = _e48 + 1u;
+            uint _e58 = i_2;
+            i_2 = _e58 + 1u;
         }
         loop_init_6 = false;
-        uint _e28 = i_2;
-        if (_e28 < 4u) {
+        uint _e34 = i_2;
+        if (_e34 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_2;
-            uint _e33 = i_2;
-            values_2.inner[_e31] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(low[_e33])));
+            uint _e37 = i_2;
             uint _e39 = i_2;
-            uint _e42 = i_2;
-            values_2.inner[4u + _e39] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(high[_e42])));
+            metal::float4 _e41 = wa_bytes(low[_e39]);
+            values_2.inner[_e37] = scale * (_e41 - metal::float4(128.0));
+            uint _e47 = i_2;
+            uint _e50 = i_2;
+            metal::float4 _e52 = wa_bytes(high[_e50]);
+            values_2.inner[4u + _e47] = scale * (_e52 - metal::float4(128.0));
         }
     }
-    type_4 _e50 = values_2;
-    return _e50;
+    type_4 _e60 = values_2;
+    return _e60;
 }
 
 float wa_product(
@@ -485,6 +506,14 @@ void wb_begin(
     return;
 }
 
+metal::float4 wb_bytes(
+    uint word_1
+) {
+    metal::float2 even_1 = float2(as_type<half2>(((word_1 & 16711935u) | 1677747200u)));
+    metal::float2 odd_1 = float2(as_type<half2>((((word_1 >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
+}
+
 type_4 wb_group(
     uint index_2,
     device type_8 const& wb_scales,
@@ -495,31 +524,35 @@ type_4 wb_group(
     uint i_3 = 0u;
     uint _e5 = wb_scales[index_2 / 2u];
     float scale_1 = float2(as_type<half2>((_e5 >> (16u * (index_2 & 1u))))).x;
-    metal::uint4 low_1 = wb_quants[index_2 * 2u];
-    metal::uint4 high_1 = wb_quants[(index_2 * 2u) + 1u];
+    metal::uint4 _e17 = wb_quants[index_2 * 2u];
+    metal::uint4 low_1 = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = wb_quants[(index_2 * 2u) + 1u];
+    metal::uint4 high_1 = _e27 ^ metal::uint4(2155905152u);
     bool loop_init_12 = true;
     while(true) {
         if (!loop_init_12) {
-            uint _e48 = i_3;
-            i_3 = _e48 + 1u;
+            uint _e58 = i_3;
+            i_3 = _e58 + 1u;
         }
         loop_init_12 = false;
-        uint _e28 = i_3;
-        if (_e28 < 4u) {
+        uint _e34 = i_3;
+        if (_e34 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_3;
-            uint _e33 = i_3;
-            values_3.inner[_e31] = scale_1 * static_cast<metal::float4>(int4(as_type<packed_char4>(low_1[_e33])));
+            uint _e37 = i_3;
             uint _e39 = i_3;
-            uint _e42 = i_3;
-            values_3.inner[4u + _e39] = scale_1 * static_cast<metal::float4>(int4(as_type<packed_char4>(high_1[_e42])));
+            metal::float4 _e41 = wb_bytes(low_1[_e39]);
+            values_3.inner[_e37] = scale_1 * (_e41 - metal::float4(128.0));
+            uint _e47 = i_3;
+            uint _e50 = i_3;
+            metal::float4 _e52 = wb_bytes(high_1[_e50]);
+            values_3.inner[4u + _e47] = scale_1 * (_e52 - metal::float4(128.0));
         }
     }
-    type_4 _e50 = values_3;
-    return _e50;
+    type_4 _e60 = values_3;
+    return _e60;
 }
 
 float wb_product(
@@ -800,8 +833,8 @@ void wc_rows(
     bool loop_init_20 = true;
     while(true) {
         if (!loop_init_20) {
-            uint _e102 = step_2;
-            step_2 = _e102 + 1u;
+            uint _e98 = step_2;
+            step_2 = _e98 + 1u;
         }
         loop_init_20 = false;
         uint _e13 = step_2;
@@ -825,8 +858,8 @@ void wc_rows(
             bool loop_init_21 = true;
             while(true) {
                 if (!loop_init_21) {
-                    uint _e99 = r_5;
-                    r_5 = _e99 + 1u;
+                    uint _e95 = r_5;
+                    r_5 = _e95 + 1u;
                 }
                 loop_init_21 = false;
                 uint _e31 = r_5;
@@ -845,8 +878,8 @@ void wc_rows(
                     bool loop_init_22 = true;
                     while(true) {
                         if (!loop_init_22) {
-                            uint _e96 = t_5;
-                            t_5 = _e96 + 1u;
+                            uint _e92 = t_5;
+                            t_5 = _e92 + 1u;
                         }
                         loop_init_22 = false;
                         uint _e55 = t_5;
@@ -860,13 +893,13 @@ void wc_rows(
                             if (_e58 < _e61) {
                                 uint _e63 = t_5;
                                 uint _e66 = p.x_width;
-                                uint at_1 = (((_e63 * _e66) + part_2) / 4u) + (2u * i_9);
+                                uint at_2 = (((_e63 * _e66) + part_2) / 4u) + (2u * i_9);
                                 uint _e74 = r_5;
                                 uint _e77 = t_5;
                                 float _e80 = sums_5.inner[(_e74 * TOKENS) + _e77];
-                                metal::float4 _e84 = x[at_1];
-                                metal::float4 _e91 = x[at_1 + 1u];
-                                sums_5.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
+                                metal::float4 _e82 = x_four(at_2, x, _buffer_sizes);
+                                metal::float4 _e87 = x_four(at_2 + 1u, x, _buffer_sizes);
+                                sums_5.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }
@@ -974,8 +1007,8 @@ void wd_rows(
     bool loop_init_25 = true;
     while(true) {
         if (!loop_init_25) {
-            uint _e102 = step_3;
-            step_3 = _e102 + 1u;
+            uint _e98 = step_3;
+            step_3 = _e98 + 1u;
         }
         loop_init_25 = false;
         uint _e13 = step_3;
@@ -999,8 +1032,8 @@ void wd_rows(
             bool loop_init_26 = true;
             while(true) {
                 if (!loop_init_26) {
-                    uint _e99 = r_7;
-                    r_7 = _e99 + 1u;
+                    uint _e95 = r_7;
+                    r_7 = _e95 + 1u;
                 }
                 loop_init_26 = false;
                 uint _e31 = r_7;
@@ -1019,8 +1052,8 @@ void wd_rows(
                     bool loop_init_27 = true;
                     while(true) {
                         if (!loop_init_27) {
-                            uint _e96 = t_7;
-                            t_7 = _e96 + 1u;
+                            uint _e92 = t_7;
+                            t_7 = _e92 + 1u;
                         }
                         loop_init_27 = false;
                         uint _e55 = t_7;
@@ -1034,13 +1067,13 @@ void wd_rows(
                             if (_e58 < _e61) {
                                 uint _e63 = t_7;
                                 uint _e66 = p.x_width;
-                                uint at_2 = (((_e63 * _e66) + part_3) / 4u) + (2u * i_10);
+                                uint at_3 = (((_e63 * _e66) + part_3) / 4u) + (2u * i_10);
                                 uint _e74 = r_7;
                                 uint _e77 = t_7;
                                 float _e80 = sums_7.inner[(_e74 * TOKENS) + _e77];
-                                metal::float4 _e84 = x[at_2];
-                                metal::float4 _e91 = x[at_2 + 1u];
-                                sums_7.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
+                                metal::float4 _e82 = x_four(at_3, x, _buffer_sizes);
+                                metal::float4 _e87 = x_four(at_3 + 1u, x, _buffer_sizes);
+                                sums_7.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }
@@ -1148,8 +1181,8 @@ void we_rows(
     bool loop_init_30 = true;
     while(true) {
         if (!loop_init_30) {
-            uint _e102 = step_4;
-            step_4 = _e102 + 1u;
+            uint _e98 = step_4;
+            step_4 = _e98 + 1u;
         }
         loop_init_30 = false;
         uint _e13 = step_4;
@@ -1173,8 +1206,8 @@ void we_rows(
             bool loop_init_31 = true;
             while(true) {
                 if (!loop_init_31) {
-                    uint _e99 = r_9;
-                    r_9 = _e99 + 1u;
+                    uint _e95 = r_9;
+                    r_9 = _e95 + 1u;
                 }
                 loop_init_31 = false;
                 uint _e31 = r_9;
@@ -1193,8 +1226,8 @@ void we_rows(
                     bool loop_init_32 = true;
                     while(true) {
                         if (!loop_init_32) {
-                            uint _e96 = t_9;
-                            t_9 = _e96 + 1u;
+                            uint _e92 = t_9;
+                            t_9 = _e92 + 1u;
                         }
                         loop_init_32 = false;
                         uint _e55 = t_9;
@@ -1208,13 +1241,13 @@ void we_rows(
                             if (_e58 < _e61) {
                                 uint _e63 = t_9;
                                 uint _e66 = p.x_width;
-                                uint at_3 = (((_e63 * _e66) + part_4) / 4u) + (2u * i_11);
+                                uint at_4 = (((_e63 * _e66) + part_4) / 4u) + (2u * i_11);
                                 uint _e74 = r_9;
                                 uint _e77 = t_9;
                                 float _e80 = sums_9.inner[(_e74 * TOKENS) + _e77];
-                                metal::float4 _e84 = x[at_3];
-                                metal::float4 _e91 = x[at_3 + 1u];
-                                sums_9.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
+                                metal::float4 _e82 = x_four(at_4, x, _buffer_sizes);
+                                metal::float4 _e87 = x_four(at_4 + 1u, x, _buffer_sizes);
+                                sums_9.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }
@@ -1322,8 +1355,8 @@ void wf_rows(
     bool loop_init_35 = true;
     while(true) {
         if (!loop_init_35) {
-            uint _e102 = step_5;
-            step_5 = _e102 + 1u;
+            uint _e98 = step_5;
+            step_5 = _e98 + 1u;
         }
         loop_init_35 = false;
         uint _e13 = step_5;
@@ -1347,8 +1380,8 @@ void wf_rows(
             bool loop_init_36 = true;
             while(true) {
                 if (!loop_init_36) {
-                    uint _e99 = r_11;
-                    r_11 = _e99 + 1u;
+                    uint _e95 = r_11;
+                    r_11 = _e95 + 1u;
                 }
                 loop_init_36 = false;
                 uint _e31 = r_11;
@@ -1367,8 +1400,8 @@ void wf_rows(
                     bool loop_init_37 = true;
                     while(true) {
                         if (!loop_init_37) {
-                            uint _e96 = t_11;
-                            t_11 = _e96 + 1u;
+                            uint _e92 = t_11;
+                            t_11 = _e92 + 1u;
                         }
                         loop_init_37 = false;
                         uint _e55 = t_11;
@@ -1382,13 +1415,13 @@ void wf_rows(
                             if (_e58 < _e61) {
                                 uint _e63 = t_11;
                                 uint _e66 = p.x_width;
-                                uint at_4 = (((_e63 * _e66) + part_5) / 4u) + (2u * i_12);
+                                uint at_5 = (((_e63 * _e66) + part_5) / 4u) + (2u * i_12);
                                 uint _e74 = r_11;
                                 uint _e77 = t_11;
                                 float _e80 = sums_11.inner[(_e74 * TOKENS) + _e77];
-                                metal::float4 _e84 = x[at_4];
-                                metal::float4 _e91 = x[at_4 + 1u];
-                                sums_11.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
+                                metal::float4 _e82 = x_four(at_5, x, _buffer_sizes);
+                                metal::float4 _e87 = x_four(at_5 + 1u, x, _buffer_sizes);
+                                sums_11.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }
@@ -1496,8 +1529,8 @@ void wg_rows(
     bool loop_init_40 = true;
     while(true) {
         if (!loop_init_40) {
-            uint _e102 = step_6;
-            step_6 = _e102 + 1u;
+            uint _e98 = step_6;
+            step_6 = _e98 + 1u;
         }
         loop_init_40 = false;
         uint _e13 = step_6;
@@ -1521,8 +1554,8 @@ void wg_rows(
             bool loop_init_41 = true;
             while(true) {
                 if (!loop_init_41) {
-                    uint _e99 = r_13;
-                    r_13 = _e99 + 1u;
+                    uint _e95 = r_13;
+                    r_13 = _e95 + 1u;
                 }
                 loop_init_41 = false;
                 uint _e31 = r_13;
@@ -1541,8 +1574,8 @@ void wg_rows(
                     bool loop_init_42 = true;
                     while(true) {
                         if (!loop_init_42) {
-                            uint _e96 = t_13;
-                            t_13 = _e96 + 1u;
+                            uint _e92 = t_13;
+                            t_13 = _e92 + 1u;
                         }
                         loop_init_42 = false;
                         uint _e55 = t_13;
@@ -1556,13 +1589,13 @@ void wg_rows(
                             if (_e58 < _e61) {
                                 uint _e63 = t_13;
                                 uint _e66 = p.x_width;
-                                uint at_5 = (((_e63 * _e66) + part_6) / 4u) + (2u * i_13);
+                                uint at_6 = (((_e63 * _e66) + part_6) / 4u) + (2u * i_13);
                                 uint _e74 = r_13;
                                 uint _e77 = t_13;
                                 float _e80 = sums_13.inner[(_e74 * TOKENS) + _e77];
-                                metal::float4 _e84 = x[at_5];
-                                metal::float4 _e91 = x[at_5 + 1u];
-                                sums_13.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
+                                metal::float4 _e82 = x_four(at_6, x, _buffer_sizes);
+                                metal::float4 _e87 = x_four(at_6 + 1u, x, _buffer_sizes);
+                                sums_13.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }

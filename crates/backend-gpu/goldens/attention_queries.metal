@@ -7,7 +7,6 @@ using metal::uint;
 struct _mslBufferSizes {
     uint size0;
     uint size2;
-    uint size8;
     uint size9;
     uint size10;
     uint size11;
@@ -37,6 +36,9 @@ struct type_11 {
     metal::float2 inner[32];
 };
 struct type_12 {
+    metal::float4 inner[256];
+};
+struct type_13 {
     float inner[64];
 };
 struct Parameters {
@@ -54,12 +56,15 @@ struct Parameters {
     uint n_rows_h;
     float norm_eps;
 };
-struct type_13 {
+struct type_14 {
     metal::float4 inner[4];
 };
-typedef uint type_14[1];
-typedef metal::uint4 type_15[1];
-typedef float type_16[1];
+typedef uint type_15[1];
+typedef metal::uint4 type_16[1];
+typedef float type_17[1];
+struct type_19 {
+    metal::float4 inner[2];
+};
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 32u;
 constant uint SUMS = 4u;
@@ -81,7 +86,7 @@ float group_product(
 ) {
     float sum = 0.0;
     uint i = 0u;
-    uint at = (first / 4u) + (group * 8u);
+    uint at_1 = (first / 4u) + (group * 8u);
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
@@ -98,7 +103,7 @@ float group_product(
             float _e16 = sum;
             uint _e17 = i;
             uint _e20 = i;
-            metal::float4 _e23 = x[at + _e20];
+            metal::float4 _e23 = x[at_1 + _e20];
             sum = _e16 + metal::dot(values.inner[_e17], _e23);
         }
     }
@@ -201,7 +206,7 @@ void team_sums(
             }
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        uint first_4 = (thread_1 / TEAM) * 1u;
+        uint first_3 = (thread_1 / TEAM) * 1u;
         bool loop_init_4 = true;
         while(true) {
             if (!loop_init_4) {
@@ -233,7 +238,7 @@ void team_sums(
                         float _e73 = sum_2;
                         uint _e75 = i_1;
                         uint _e79 = s_2;
-                        float _e82 = team_partials.inner[((first_4 + _e75) * SUMS) + _e79];
+                        float _e82 = team_partials.inner[((first_3 + _e75) * SUMS) + _e79];
                         sum_2 = _e73 + _e82;
                     }
                 }
@@ -275,22 +280,32 @@ RoundedBlock rounded_block(
     return RoundedBlock {metal::uint4(_e24, _e25, _e26, _e27), largest / 127.0};
 }
 
+metal::float4 x_four(
+    uint at,
+    threadgroup type_12& normed_fours
+) {
+    metal::float4 _e3 = normed_fours.inner[at];
+    return _e3;
+}
+
 void activations_begin(
     uint thread_2,
     device type_3 const& x,
     device type_3 const& gain,
     threadgroup type_9& x_quants,
     threadgroup type_11& x_scales,
-    threadgroup type_12& block_squares,
-    threadgroup type_12& block_scales,
+    threadgroup type_12& normed_fours,
+    threadgroup type_13& block_squares,
+    threadgroup type_13& block_scales,
     constant Parameters& p,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_13 fours = {};
+    type_14 fours = {};
     float squares = 0.0;
     uint i_2 = 0u;
-    float squares_1 = 0.0;
+    metal::float2 squares_1 = metal::float2(0.0);
     uint i_3 = 0u;
+    uint i_4 = 0u;
     if (thread_2 < BLOCKS) {
         bool loop_init_6 = true;
         while(true) {
@@ -322,39 +337,64 @@ void activations_begin(
     bool loop_init_7 = true;
     while(true) {
         if (!loop_init_7) {
-            uint _e51 = i_3;
-            i_3 = _e51 + 1u;
+            uint _e58 = i_3;
+            i_3 = _e58 + 2u;
         }
         loop_init_7 = false;
-        uint _e41 = i_3;
-        if (_e41 < BLOCKS) {
+        uint _e42 = i_3;
+        if (_e42 < BLOCKS) {
         } else {
             break;
         }
         {
-            float _e44 = squares_1;
-            uint _e46 = i_3;
-            float _e48 = block_squares.inner[_e46];
-            squares_1 = _e44 + _e48;
+            metal::float2 _e45 = squares_1;
+            uint _e47 = i_3;
+            float _e49 = block_squares.inner[_e47];
+            uint _e51 = i_3;
+            float _e55 = block_squares.inner[_e51 + 1u];
+            squares_1 = _e45 + metal::float2(_e49, _e55);
         }
     }
-    float _e53 = squares_1;
-    float _e58 = p.norm_eps;
-    float scale = 1.0 / metal::sqrt((_e53 / 1024.0) + _e58);
+    float _e62 = squares_1.x;
+    float _e64 = squares_1.y;
+    float _e70 = p.norm_eps;
+    float scale = 1.0 / metal::sqrt(((_e62 + _e64) / 1024.0) + _e70);
     if (thread_2 < BLOCKS) {
-        metal::float4 _e66 = fours.inner[0];
-        metal::float4 _e69 = fours.inner[1];
-        metal::float4 _e72 = fours.inner[2];
-        metal::float4 _e75 = fours.inner[3];
-        RoundedBlock _e77 = rounded_block(scale * _e66, scale * _e69, scale * _e72, scale * _e75);
-        x_quants.inner[thread_2] = _e77.quants;
-        block_scales.inner[thread_2] = _e77.scale;
+        bool loop_init_8 = true;
+        while(true) {
+            if (!loop_init_8) {
+                uint _e96 = i_4;
+                i_4 = _e96 + 1u;
+            }
+            loop_init_8 = false;
+            uint _e79 = i_4;
+            if (_e79 < 4u) {
+            } else {
+                break;
+            }
+            {
+                uint _e82 = i_4;
+                metal::float4 _e84 = fours.inner[_e82];
+                fours.inner[_e82] = _e84 * scale;
+                uint _e89 = i_4;
+                uint _e92 = i_4;
+                metal::float4 _e94 = fours.inner[_e92];
+                normed_fours.inner[(4u * thread_2) + _e89] = _e94;
+            }
+        }
+        metal::float4 _e99 = fours.inner[0];
+        metal::float4 _e101 = fours.inner[1];
+        metal::float4 _e103 = fours.inner[2];
+        metal::float4 _e105 = fours.inner[3];
+        RoundedBlock _e106 = rounded_block(_e99, _e101, _e103, _e105);
+        x_quants.inner[thread_2] = _e106.quants;
+        block_scales.inner[thread_2] = _e106.scale;
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
     if (thread_2 < 32u) {
-        float _e92 = block_scales.inner[2u * thread_2];
-        float _e99 = block_scales.inner[(2u * thread_2) + 1u];
-        x_scales.inner[thread_2] = metal::float2(_e92, _e99);
+        float _e121 = block_scales.inner[2u * thread_2];
+        float _e128 = block_scales.inner[(2u * thread_2) + 1u];
+        x_scales.inner[thread_2] = metal::float2(_e121, _e128);
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
     return;
@@ -372,41 +412,53 @@ void wa_begin(
     return;
 }
 
+metal::float4 wa_bytes(
+    uint word
+) {
+    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
+    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
+}
+
 type_4 wa_group(
     uint index,
-    device type_14 const& wa_scales,
-    device type_15 const& wa_quants,
+    device type_15 const& wa_scales,
+    device type_16 const& wa_quants,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_2 = {};
-    uint i_4 = 0u;
+    uint i_5 = 0u;
     uint _e5 = wa_scales[index / 2u];
     float scale_1 = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
-    metal::uint4 low = wa_quants[index * 2u];
-    metal::uint4 high = wa_quants[(index * 2u) + 1u];
-    bool loop_init_8 = true;
+    metal::uint4 _e17 = wa_quants[index * 2u];
+    metal::uint4 low = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = wa_quants[(index * 2u) + 1u];
+    metal::uint4 high = _e27 ^ metal::uint4(2155905152u);
+    bool loop_init_9 = true;
     while(true) {
-        if (!loop_init_8) {
-            uint _e48 = i_4;
-            i_4 = _e48 + 1u;
+        if (!loop_init_9) {
+            uint _e58 = i_5;
+            i_5 = _e58 + 1u;
         }
-        loop_init_8 = false;
-        uint _e28 = i_4;
-        if (_e28 < 4u) {
+        loop_init_9 = false;
+        uint _e34 = i_5;
+        if (_e34 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_4;
-            uint _e33 = i_4;
-            values_2.inner[_e31] = scale_1 * static_cast<metal::float4>(int4(as_type<packed_char4>(low[_e33])));
-            uint _e39 = i_4;
-            uint _e42 = i_4;
-            values_2.inner[4u + _e39] = scale_1 * static_cast<metal::float4>(int4(as_type<packed_char4>(high[_e42])));
+            uint _e37 = i_5;
+            uint _e39 = i_5;
+            metal::float4 _e41 = wa_bytes(low[_e39]);
+            values_2.inner[_e37] = scale_1 * (_e41 - metal::float4(128.0));
+            uint _e47 = i_5;
+            uint _e50 = i_5;
+            metal::float4 _e52 = wa_bytes(high[_e50]);
+            values_2.inner[4u + _e47] = scale_1 * (_e52 - metal::float4(128.0));
         }
     }
-    type_4 _e50 = values_2;
-    return _e50;
+    type_4 _e60 = values_2;
+    return _e60;
 }
 
 float wa_product(
@@ -415,8 +467,8 @@ float wa_product(
     uint group_1,
     uint columns_2,
     device type_3 const& x,
-    device type_14 const& wa_scales,
-    device type_15 const& wa_quants,
+    device type_15 const& wa_scales,
+    device type_16 const& wa_quants,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 _e4 = wa_group(index_1, wa_scales, wa_quants, _buffer_sizes);
@@ -430,7 +482,7 @@ void wa_store(
     uint thread_4,
     thread type_6& sums,
     constant Parameters& p,
-    device type_16& wa_out,
+    device type_17& wa_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint r = 0u;
@@ -439,13 +491,13 @@ void wa_store(
     if ((thread_4 % TEAM) != 0u) {
         return;
     }
-    bool loop_init_9 = true;
+    bool loop_init_10 = true;
     while(true) {
-        if (!loop_init_9) {
+        if (!loop_init_10) {
             uint _e48 = r;
             r = _e48 + 1u;
         }
-        loop_init_9 = false;
+        loop_init_10 = false;
         uint _e10 = r;
         if (_e10 < ROWS) {
         } else {
@@ -453,13 +505,13 @@ void wa_store(
         }
         {
             t = 0u;
-            bool loop_init_10 = true;
+            bool loop_init_11 = true;
             while(true) {
-                if (!loop_init_10) {
+                if (!loop_init_11) {
                     uint _e45 = t;
                     t = _e45 + 1u;
                 }
-                loop_init_10 = false;
+                loop_init_11 = false;
                 uint _e15 = t;
                 if (_e15 < TOKENS) {
                 } else {
@@ -497,9 +549,9 @@ void wa_rows(
     device type_3 const& x,
     threadgroup type_5& team_partials,
     constant Parameters& p,
-    device type_14 const& wa_scales,
-    device type_15 const& wa_quants,
-    device type_16& wa_out,
+    device type_15 const& wa_scales,
+    device type_16 const& wa_quants,
+    device type_17& wa_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_1 = {};
@@ -510,13 +562,13 @@ void wa_rows(
     wa_begin(thread_5);
     uint first_row_2 = (block * BLOCK_ROWS) + ((thread_5 / TEAM) * ROWS);
     uint lane = thread_5 % TEAM;
-    bool loop_init_11 = true;
+    bool loop_init_12 = true;
     while(true) {
-        if (!loop_init_11) {
+        if (!loop_init_12) {
             uint _e85 = step;
             step = _e85 + 1u;
         }
-        loop_init_11 = false;
+        loop_init_12 = false;
         uint _e15 = step;
         if (_e15 < 1u) {
         } else {
@@ -524,9 +576,9 @@ void wa_rows(
         }
         {
             uint _e18 = step;
-            uint group_3 = (_e18 * TEAM) + lane;
+            uint group_2 = (_e18 * TEAM) + lane;
             if (false) {
-                local_1 = group_3 >= GROUPS;
+                local_1 = group_2 >= GROUPS;
             } else {
                 local_1 = false;
             }
@@ -535,13 +587,13 @@ void wa_rows(
                 break;
             }
             r_1 = 0u;
-            bool loop_init_12 = true;
+            bool loop_init_13 = true;
             while(true) {
-                if (!loop_init_12) {
+                if (!loop_init_13) {
                     uint _e82 = r_1;
                     r_1 = _e82 + 1u;
                 }
-                loop_init_12 = false;
+                loop_init_13 = false;
                 uint _e31 = r_1;
                 if (_e31 < ROWS) {
                 } else {
@@ -550,18 +602,18 @@ void wa_rows(
                 {
                     uint _e34 = r_1;
                     uint row = metal::min(first_row_2 + _e34, n_rows_2 - 1u);
-                    uint index_4 = (row * GROUPS) + group_3;
+                    uint index_4 = (row * GROUPS) + group_2;
                     uint _e44 = p.rows_per_part;
                     uint _e48 = p.columns;
                     uint part = (row / _e44) * _e48;
                     t_1 = 0u;
-                    bool loop_init_13 = true;
+                    bool loop_init_14 = true;
                     while(true) {
-                        if (!loop_init_13) {
+                        if (!loop_init_14) {
                             uint _e79 = t_1;
                             t_1 = _e79 + 1u;
                         }
-                        loop_init_13 = false;
+                        loop_init_14 = false;
                         uint _e52 = t_1;
                         if (_e52 < TOKENS) {
                         } else {
@@ -573,12 +625,12 @@ void wa_rows(
                             if (_e55 < _e58) {
                                 uint _e60 = t_1;
                                 uint _e63 = p.x_width;
-                                uint first_5 = (_e60 * _e63) + part;
+                                uint first_4 = (_e60 * _e63) + part;
                                 uint _e66 = r_1;
                                 uint _e69 = t_1;
                                 float _e72 = sums_1.inner[(_e66 * TOKENS) + _e69];
                                 uint _e75 = p.columns;
-                                float _e76 = wa_product(index_4, first_5, group_3, _e75, x, wa_scales, wa_quants, _buffer_sizes);
+                                float _e76 = wa_product(index_4, first_4, group_2, _e75, x, wa_scales, wa_quants, _buffer_sizes);
                                 sums_1.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
                             }
                         }
@@ -592,77 +644,28 @@ void wa_rows(
     return;
 }
 
-void wb_begin(
-    uint thread_6
-) {
-    return;
-}
-
-type_4 wb_group(
+type_19 wb_eight(
     uint index_2,
-    device type_14 const& wb_scales,
-    device type_15 const& wb_quants,
+    device type_16 const& wb_values,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_4 values_3 = {};
-    uint i_5 = 0u;
-    uint _e5 = wb_scales[index_2 / 2u];
-    float scale_2 = float2(as_type<half2>((_e5 >> (16u * (index_2 & 1u))))).x;
-    metal::uint4 low_1 = wb_quants[index_2 * 2u];
-    metal::uint4 high_1 = wb_quants[(index_2 * 2u) + 1u];
-    bool loop_init_14 = true;
-    while(true) {
-        if (!loop_init_14) {
-            uint _e48 = i_5;
-            i_5 = _e48 + 1u;
-        }
-        loop_init_14 = false;
-        uint _e28 = i_5;
-        if (_e28 < 4u) {
-        } else {
-            break;
-        }
-        {
-            uint _e31 = i_5;
-            uint _e33 = i_5;
-            values_3.inner[_e31] = scale_2 * static_cast<metal::float4>(int4(as_type<packed_char4>(low_1[_e33])));
-            uint _e39 = i_5;
-            uint _e42 = i_5;
-            values_3.inner[4u + _e39] = scale_2 * static_cast<metal::float4>(int4(as_type<packed_char4>(high_1[_e42])));
-        }
-    }
-    type_4 _e50 = values_3;
-    return _e50;
-}
-
-float wb_product(
-    uint index_3,
-    uint first_3,
-    uint group_2,
-    uint columns_3,
-    device type_3 const& x,
-    device type_14 const& wb_scales,
-    device type_15 const& wb_quants,
-    constant _mslBufferSizes& _buffer_sizes
-) {
-    type_4 _e4 = wb_group(index_3, wb_scales, wb_quants, _buffer_sizes);
-    float _e5 = group_product(_e4, first_3, group_2, columns_3, x, _buffer_sizes);
-    return _e5;
+    metal::uint4 eight = wb_values[index_2];
+    return type_19 {{metal::float4(float2(as_type<half2>(eight.x)), float2(as_type<half2>(eight.y))), metal::float4(float2(as_type<half2>(eight.z)), float2(as_type<half2>(eight.w)))}};
 }
 
 void wb_store(
     uint first_row_1,
     uint n_rows_3,
-    uint thread_7,
+    uint thread_6,
     thread type_6& sums_2,
     constant Parameters& p,
-    device type_16& wb_out,
+    device type_17& wb_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     uint r_2 = 0u;
     uint t_2 = {};
     bool local_2 = {};
-    if ((thread_7 % TEAM) != 0u) {
+    if ((thread_6 % TEAM) != 0u) {
         return;
     }
     bool loop_init_15 = true;
@@ -719,13 +722,12 @@ void wb_store(
 void wb_rows(
     uint block_1,
     uint n_rows_4,
-    uint thread_8,
-    device type_3 const& x,
+    uint thread_7,
     threadgroup type_5& team_partials,
+    threadgroup type_12& normed_fours,
     constant Parameters& p,
-    device type_14 const& wb_scales,
-    device type_15 const& wb_quants,
-    device type_16& wb_out,
+    device type_16 const& wb_values,
+    device type_17& wb_out,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 sums_3 = {};
@@ -733,26 +735,24 @@ void wb_rows(
     bool local_3 = {};
     uint r_3 = {};
     uint t_3 = {};
-    wb_begin(thread_8);
-    uint first_row_3 = (block_1 * BLOCK_ROWS) + ((thread_8 / TEAM) * ROWS);
-    uint lane_1 = thread_8 % TEAM;
+    uint first_row_3 = (block_1 * BLOCK_ROWS) + ((thread_7 / TEAM) * ROWS);
     bool loop_init_17 = true;
     while(true) {
         if (!loop_init_17) {
-            uint _e85 = step_1;
-            step_1 = _e85 + 1u;
+            uint _e98 = step_1;
+            step_1 = _e98 + 1u;
         }
         loop_init_17 = false;
-        uint _e15 = step_1;
-        if (_e15 < 1u) {
+        uint _e13 = step_1;
+        if (_e13 < 4u) {
         } else {
             break;
         }
         {
-            uint _e18 = step_1;
-            uint group_4 = (_e18 * TEAM) + lane_1;
+            uint _e16 = step_1;
+            uint i_7 = (_e16 * TEAM) + (thread_7 % TEAM);
             if (false) {
-                local_3 = group_4 >= GROUPS;
+                local_3 = i_7 >= 128u;
             } else {
                 local_3 = false;
             }
@@ -764,8 +764,8 @@ void wb_rows(
             bool loop_init_18 = true;
             while(true) {
                 if (!loop_init_18) {
-                    uint _e82 = r_3;
-                    r_3 = _e82 + 1u;
+                    uint _e95 = r_3;
+                    r_3 = _e95 + 1u;
                 }
                 loop_init_18 = false;
                 uint _e31 = r_3;
@@ -776,36 +776,36 @@ void wb_rows(
                 {
                     uint _e34 = r_3;
                     uint row_1 = metal::min(first_row_3 + _e34, n_rows_4 - 1u);
-                    uint index_5 = (row_1 * GROUPS) + group_4;
-                    uint _e44 = p.rows_per_part;
-                    uint _e48 = p.columns;
-                    uint part_1 = (row_1 / _e44) * _e48;
+                    type_19 _e44 = wb_eight(((row_1 * 4u) * GROUPS) + i_7, wb_values, _buffer_sizes);
+                    uint _e47 = p.rows_per_part;
+                    uint _e51 = p.columns;
+                    uint part_1 = (row_1 / _e47) * _e51;
                     t_3 = 0u;
                     bool loop_init_19 = true;
                     while(true) {
                         if (!loop_init_19) {
-                            uint _e79 = t_3;
-                            t_3 = _e79 + 1u;
+                            uint _e92 = t_3;
+                            t_3 = _e92 + 1u;
                         }
                         loop_init_19 = false;
-                        uint _e52 = t_3;
-                        if (_e52 < TOKENS) {
+                        uint _e55 = t_3;
+                        if (_e55 < TOKENS) {
                         } else {
                             break;
                         }
                         {
-                            uint _e55 = t_3;
-                            uint _e58 = p.n_tokens;
-                            if (_e55 < _e58) {
-                                uint _e60 = t_3;
-                                uint _e63 = p.x_width;
-                                uint first_6 = (_e60 * _e63) + part_1;
-                                uint _e66 = r_3;
-                                uint _e69 = t_3;
-                                float _e72 = sums_3.inner[(_e66 * TOKENS) + _e69];
-                                uint _e75 = p.columns;
-                                float _e76 = wb_product(index_5, first_6, group_4, _e75, x, wb_scales, wb_quants, _buffer_sizes);
-                                sums_3.inner[(_e66 * TOKENS) + _e69] = _e72 + _e76;
+                            uint _e58 = t_3;
+                            uint _e61 = p.n_tokens;
+                            if (_e58 < _e61) {
+                                uint _e63 = t_3;
+                                uint _e66 = p.x_width;
+                                uint at_2 = (((_e63 * _e66) + part_1) / 4u) + (2u * i_7);
+                                uint _e74 = r_3;
+                                uint _e77 = t_3;
+                                float _e80 = sums_3.inner[(_e74 * TOKENS) + _e77];
+                                metal::float4 _e82 = x_four(at_2, normed_fours);
+                                metal::float4 _e87 = x_four(at_2 + 1u, normed_fours);
+                                sums_3.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }
@@ -813,15 +813,15 @@ void wb_rows(
             }
         }
     }
-    team_sums(sums_3, thread_8, team_partials);
-    wb_store(first_row_3, n_rows_4, thread_8, sums_3, p, wb_out, _buffer_sizes);
+    team_sums(sums_3, thread_7, team_partials);
+    wb_store(first_row_3, n_rows_4, thread_7, sums_3, p, wb_out, _buffer_sizes);
     return;
 }
 
 void wc_rows(
     uint block_2,
     uint n_rows_5,
-    uint thread_9
+    uint thread_8
 ) {
     return;
 }
@@ -829,7 +829,7 @@ void wc_rows(
 void wd_rows(
     uint block_3,
     uint n_rows_6,
-    uint thread_10
+    uint thread_9
 ) {
     return;
 }
@@ -837,7 +837,7 @@ void wd_rows(
 void we_rows(
     uint block_4,
     uint n_rows_7,
-    uint thread_11
+    uint thread_10
 ) {
     return;
 }
@@ -845,7 +845,7 @@ void we_rows(
 void wf_rows(
     uint block_5,
     uint n_rows_8,
-    uint thread_12
+    uint thread_11
 ) {
     return;
 }
@@ -853,7 +853,7 @@ void wf_rows(
 void wg_rows(
     uint block_6,
     uint n_rows_9,
-    uint thread_13
+    uint thread_12
 ) {
     return;
 }
@@ -861,9 +861,41 @@ void wg_rows(
 void wh_rows(
     uint block_7,
     uint n_rows_10,
-    uint thread_14
+    uint thread_13
 ) {
     return;
+}
+
+type_4 wb_group(
+    uint index_3,
+    device type_16 const& wb_values,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    type_4 values_3 = {};
+    uint i_6 = 0u;
+    bool loop_init_20 = true;
+    while(true) {
+        if (!loop_init_20) {
+            uint _e35 = i_6;
+            i_6 = _e35 + 1u;
+        }
+        loop_init_20 = false;
+        uint _e4 = i_6;
+        if (_e4 < 4u) {
+        } else {
+            break;
+        }
+        {
+            uint _e10 = i_6;
+            metal::uint4 eight_1 = wb_values[(index_3 * 4u) + _e10];
+            uint _e15 = i_6;
+            values_3.inner[2u * _e15] = metal::float4(float2(as_type<half2>(eight_1.x)), float2(as_type<half2>(eight_1.y)));
+            uint _e24 = i_6;
+            values_3.inner[(2u * _e24) + 1u] = metal::float4(float2(as_type<half2>(eight_1.z)), float2(as_type<half2>(eight_1.w)));
+        }
+    }
+    type_4 _e37 = values_3;
+    return _e37;
 }
 
 struct main_Input {
@@ -876,18 +908,18 @@ struct main_Input {
 , device type_3 const& gain [[user(fake0)]]
 , threadgroup type_9& x_quants
 , threadgroup type_11& x_scales
-, threadgroup type_12& block_squares
-, threadgroup type_12& block_scales
+, threadgroup type_12& normed_fours
+, threadgroup type_13& block_squares
+, threadgroup type_13& block_scales
 , constant Parameters& p [[user(fake0)]]
-, device type_14 const& wa_scales [[user(fake0)]]
-, device type_15 const& wa_quants [[user(fake0)]]
-, device type_16& wa_out [[user(fake0)]]
-, device type_14 const& wb_scales [[user(fake0)]]
-, device type_15 const& wb_quants [[user(fake0)]]
-, device type_16& wb_out [[user(fake0)]]
+, device type_15 const& wa_scales [[user(fake0)]]
+, device type_16 const& wa_quants [[user(fake0)]]
+, device type_17& wa_out [[user(fake0)]]
+, device type_16 const& wb_values [[user(fake0)]]
+, device type_17& wb_out [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
-    activations_begin(thread_, x, gain, x_quants, x_scales, block_squares, block_scales, p, _buffer_sizes);
+    activations_begin(thread_, x, gain, x_quants, x_scales, normed_fours, block_squares, block_scales, p, _buffer_sizes);
     uint _e4 = p.n_rows_a;
     uint _e5 = n_blocks(_e4);
     uint _e8 = p.n_rows_b;
@@ -916,7 +948,7 @@ struct main_Input {
     } else {
         if (block_8 < c_1) {
             uint _e45 = p.n_rows_b;
-            wb_rows(block_8 - _e5, _e45, thread_, x, team_partials, p, wb_scales, wb_quants, wb_out, _buffer_sizes);
+            wb_rows(block_8 - _e5, _e45, thread_, team_partials, normed_fours, p, wb_values, wb_out, _buffer_sizes);
             return;
         } else {
             if (block_8 < d_1) {

@@ -22,7 +22,6 @@ typedef metal::uint4 type_8[1];
 struct Parameters {
     uint n_rows;
     uint columns;
-    uint n_groups;
     uint n_chosen;
     uint adds;
 };
@@ -37,6 +36,7 @@ constant uint WORKGROUP = 256u;
 constant uint TEAM = 64u;
 constant uint SUMS = 1u;
 constant uint SUBGROUP = 32u;
+constant uint GROUPS = 64u;
 constant uint SHARED = 1u;
 
 float group_product(
@@ -85,6 +85,14 @@ metal::float4 activations_at(
     return _e8;
 }
 
+metal::float4 down_bytes(
+    uint word
+) {
+    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
+    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
+}
+
 type_4 down_group(
     uint index,
     device type_5 const& down_blocks,
@@ -105,8 +113,8 @@ type_4 down_group(
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e100 = i_1;
-            i_1 = _e100 + 1u;
+            uint _e98 = i_1;
+            i_1 = _e98 + 1u;
         }
         loop_init_1 = false;
         uint _e58 = i_1;
@@ -117,18 +125,20 @@ type_4 down_group(
         {
             uint _e62 = i_1;
             uint _e65 = down_blocks[quants + _e62];
-            metal::uint4 low = uint4(as_type<packed_uchar4>((_e65 >> shift) & 50529027u));
-            uint _e73 = i_1;
-            uint _e76 = down_blocks[(quants + 4u) + _e73];
-            metal::uint4 high = uint4(as_type<packed_uchar4>((_e76 >> shift) & 50529027u));
-            uint _e81 = i_1;
-            values_1.inner[_e81] = (first_4.x * static_cast<metal::float4>(low)) - metal::float4(first_4.y);
-            uint _e90 = i_1;
-            values_1.inner[4u + _e90] = (second.x * static_cast<metal::float4>(high)) - metal::float4(second.y);
+            uint low = (_e65 >> shift) & 50529027u;
+            uint _e72 = i_1;
+            uint _e75 = down_blocks[(quants + 4u) + _e72];
+            uint high = (_e75 >> shift) & 50529027u;
+            uint _e79 = i_1;
+            metal::float4 _e82 = down_bytes(low);
+            values_1.inner[_e79] = (first_4.x * _e82) - metal::float4(first_4.y);
+            uint _e88 = i_1;
+            metal::float4 _e92 = down_bytes(high);
+            values_1.inner[4u + _e88] = (second.x * _e92) - metal::float4(second.y);
         }
     }
-    type_4 _e102 = values_1;
-    return _e102;
+    type_4 _e100 = values_1;
+    return _e100;
 }
 
 void down_begin(
@@ -151,6 +161,14 @@ float down_product(
     return _e5;
 }
 
+metal::float4 shared_down_bytes(
+    uint word_1
+) {
+    metal::float2 even_1 = float2(as_type<half2>(((word_1 & 16711935u) | 1677747200u)));
+    metal::float2 odd_1 = float2(as_type<half2>((((word_1 >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
+}
+
 type_4 shared_down_group(
     uint index_2,
     device type_8 const& shared_down_quants,
@@ -161,31 +179,35 @@ type_4 shared_down_group(
     uint i_2 = 0u;
     uint _e5 = shared_down_scales[index_2 / 2u];
     float scale = float2(as_type<half2>((_e5 >> (16u * (index_2 & 1u))))).x;
-    metal::uint4 low_1 = shared_down_quants[index_2 * 2u];
-    metal::uint4 high_1 = shared_down_quants[(index_2 * 2u) + 1u];
+    metal::uint4 _e17 = shared_down_quants[index_2 * 2u];
+    metal::uint4 low_1 = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = shared_down_quants[(index_2 * 2u) + 1u];
+    metal::uint4 high_1 = _e27 ^ metal::uint4(2155905152u);
     bool loop_init_2 = true;
     while(true) {
         if (!loop_init_2) {
-            uint _e48 = i_2;
-            i_2 = _e48 + 1u;
+            uint _e58 = i_2;
+            i_2 = _e58 + 1u;
         }
         loop_init_2 = false;
-        uint _e28 = i_2;
-        if (_e28 < 4u) {
+        uint _e34 = i_2;
+        if (_e34 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_2;
-            uint _e33 = i_2;
-            values_2.inner[_e31] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(low_1[_e33])));
+            uint _e37 = i_2;
             uint _e39 = i_2;
-            uint _e42 = i_2;
-            values_2.inner[4u + _e39] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(high_1[_e42])));
+            metal::float4 _e41 = shared_down_bytes(low_1[_e39]);
+            values_2.inner[_e37] = scale * (_e41 - metal::float4(128.0));
+            uint _e47 = i_2;
+            uint _e50 = i_2;
+            metal::float4 _e52 = shared_down_bytes(high_1[_e50]);
+            values_2.inner[4u + _e47] = scale * (_e52 - metal::float4(128.0));
         }
     }
-    type_4 _e50 = values_2;
-    return _e50;
+    type_4 _e60 = values_2;
+    return _e60;
 }
 
 void shared_down_begin(
@@ -227,8 +249,8 @@ float down_share(
     bool loop_init_3 = true;
     while(true) {
         if (!loop_init_3) {
-            uint _e61 = i_3;
-            i_3 = _e61 + 1u;
+            uint _e57 = i_3;
+            i_3 = _e57 + 1u;
         }
         loop_init_3 = false;
         uint _e13 = i_3;
@@ -242,38 +264,36 @@ float down_share(
             uint _e23 = i_3;
             uint _e26 = experts[(token * _e21) + _e23];
             uint _e29 = p.n_rows;
-            uint _e34 = p.n_groups;
-            uint index_4 = ((_e26 * _e29) + row) * _e34;
-            uint _e36 = i_3;
-            uint _e40 = p.columns;
-            uint first_5 = (first_choice + _e36) * _e40;
+            uint index_4 = ((_e26 * _e29) + row) * GROUPS;
+            uint _e34 = i_3;
+            uint _e38 = p.columns;
+            uint first_5 = (first_choice + _e34) * _e38;
             group_4 = lane;
             bool loop_init_4 = true;
             while(true) {
                 if (!loop_init_4) {
-                    uint _e57 = group_4;
-                    group_4 = _e57 + TEAM;
+                    uint _e53 = group_4;
+                    group_4 = _e53 + TEAM;
                 }
                 loop_init_4 = false;
-                uint _e43 = group_4;
-                uint _e46 = p.n_groups;
-                if (_e43 < _e46) {
+                uint _e41 = group_4;
+                if (_e41 < GROUPS) {
                 } else {
                     break;
                 }
                 {
-                    float _e48 = sum_1;
-                    uint _e49 = group_4;
-                    uint _e51 = group_4;
-                    uint _e54 = p.columns;
-                    float _e55 = down_product(index_4 + _e49, first_5, _e51, _e54, x, down_blocks, _buffer_sizes);
-                    sum_1 = _e48 + _e55;
+                    float _e44 = sum_1;
+                    uint _e45 = group_4;
+                    uint _e47 = group_4;
+                    uint _e50 = p.columns;
+                    float _e51 = down_product(index_4 + _e45, first_5, _e47, _e50, x, down_blocks, _buffer_sizes);
+                    sum_1 = _e44 + _e51;
                 }
             }
         }
     }
-    float _e63 = sum_1;
-    return _e63;
+    float _e59 = sum_1;
+    return _e59;
 }
 
 void team_sums(
@@ -442,48 +462,46 @@ struct main_Input {
             bool loop_init_10 = true;
             while(true) {
                 if (!loop_init_10) {
-                    uint _e53 = group;
-                    group = _e53 + TEAM;
+                    uint _e49 = group;
+                    group = _e49 + TEAM;
                 }
                 loop_init_10 = false;
                 uint _e34 = group;
-                uint _e37 = p.n_groups;
-                if (_e34 < _e37) {
+                if (_e34 < GROUPS) {
                 } else {
                     break;
                 }
                 {
-                    float _e40 = sums.inner[0];
-                    uint _e43 = p.n_groups;
-                    uint _e45 = group;
-                    uint _e47 = group;
-                    uint _e50 = p.columns;
-                    float _e51 = shared_down_product((row_1 * _e43) + _e45, first_7, _e47, _e50, x, shared_down_quants, shared_down_scales, _buffer_sizes);
-                    sums.inner[0] = _e40 + _e51;
+                    float _e38 = sums.inner[0];
+                    uint _e41 = group;
+                    uint _e43 = group;
+                    uint _e46 = p.columns;
+                    float _e47 = shared_down_product((row_1 * GROUPS) + _e41, first_7, _e43, _e46, x, shared_down_quants, shared_down_scales, _buffer_sizes);
+                    sums.inner[0] = _e38 + _e47;
                 }
             }
         }
     }
     team_sums(sums, thread_, team_partials);
-    uint _e58 = p.n_rows;
-    if (row_1 < _e58) {
+    uint _e54 = p.n_rows;
+    if (row_1 < _e54) {
         local = lane_1 == 0u;
     } else {
         local = false;
     }
-    bool _e65 = local;
-    if (_e65) {
-        uint _e68 = p.n_rows;
-        uint at_1 = (token_1 * _e68) + row_1;
-        uint _e73 = p.adds;
-        if (_e73 == 1u) {
-            float _e78 = out[at_1];
-            float _e80 = sums.inner[0];
-            out[at_1] = _e78 + _e80;
+    bool _e61 = local;
+    if (_e61) {
+        uint _e64 = p.n_rows;
+        uint at_1 = (token_1 * _e64) + row_1;
+        uint _e69 = p.adds;
+        if (_e69 == 1u) {
+            float _e74 = out[at_1];
+            float _e76 = sums.inner[0];
+            out[at_1] = _e74 + _e76;
             return;
         } else {
-            float _e85 = sums.inner[0];
-            out[at_1] = _e85;
+            float _e81 = sums.inner[0];
+            out[at_1] = _e81;
             return;
         }
     } else {

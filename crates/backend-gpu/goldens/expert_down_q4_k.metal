@@ -22,7 +22,6 @@ typedef uint type_9[1];
 struct Parameters {
     uint n_rows;
     uint columns;
-    uint n_groups;
     uint n_chosen;
     uint adds;
 };
@@ -37,6 +36,7 @@ constant uint WORKGROUP = 256u;
 constant uint TEAM = 64u;
 constant uint SUMS = 1u;
 constant uint SUBGROUP = 32u;
+constant uint GROUPS = 64u;
 constant uint SHARED = 1u;
 
 float group_product(
@@ -110,6 +110,14 @@ metal::float2 down_scale_min(
     return static_cast<metal::float2>(metal::uint2(scale, minimum));
 }
 
+metal::float4 down_bytes(
+    uint word_1
+) {
+    metal::float2 even = float2(as_type<half2>(((word_1 & 16711935u) | 1677747200u)));
+    metal::float2 odd = float2(as_type<half2>((((word_1 >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
+}
+
 type_4 down_group(
     uint index,
     device type_6 const& down_blocks,
@@ -131,8 +139,8 @@ type_4 down_group(
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e73 = i_2;
-            i_2 = _e73 + 1u;
+            uint _e71 = i_2;
+            i_2 = _e71 + 1u;
         }
         loop_init_1 = false;
         uint _e45 = i_2;
@@ -143,14 +151,16 @@ type_4 down_group(
         {
             uint _e48 = i_2;
             uint _e51 = i_2;
-            values_1.inner[_e48] = (scale_min.x * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(low[_e51])))) - metal::float4(scale_min.y);
-            uint _e60 = i_2;
-            uint _e64 = i_2;
-            values_1.inner[4u + _e60] = (scale_min.x * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(high[_e64])))) - metal::float4(scale_min.y);
+            metal::float4 _e53 = down_bytes(low[_e51]);
+            values_1.inner[_e48] = (scale_min.x * _e53) - metal::float4(scale_min.y);
+            uint _e59 = i_2;
+            uint _e63 = i_2;
+            metal::float4 _e65 = down_bytes(high[_e63]);
+            values_1.inner[4u + _e59] = (scale_min.x * _e65) - metal::float4(scale_min.y);
         }
     }
-    type_4 _e75 = values_1;
-    return _e75;
+    type_4 _e73 = values_1;
+    return _e73;
 }
 
 void down_begin(
@@ -173,6 +183,14 @@ float down_product(
     return _e5;
 }
 
+metal::float4 shared_down_bytes(
+    uint word_2
+) {
+    metal::float2 even_1 = float2(as_type<half2>(((word_2 & 16711935u) | 1677747200u)));
+    metal::float2 odd_1 = float2(as_type<half2>((((word_2 >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
+}
+
 type_4 shared_down_group(
     uint index_2,
     device type_6 const& shared_down_quants,
@@ -183,31 +201,35 @@ type_4 shared_down_group(
     uint i_3 = 0u;
     uint _e5 = shared_down_scales[index_2 / 2u];
     float scale_1 = float2(as_type<half2>((_e5 >> (16u * (index_2 & 1u))))).x;
-    metal::uint4 low_1 = shared_down_quants[index_2 * 2u];
-    metal::uint4 high_1 = shared_down_quants[(index_2 * 2u) + 1u];
+    metal::uint4 _e17 = shared_down_quants[index_2 * 2u];
+    metal::uint4 low_1 = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = shared_down_quants[(index_2 * 2u) + 1u];
+    metal::uint4 high_1 = _e27 ^ metal::uint4(2155905152u);
     bool loop_init_2 = true;
     while(true) {
         if (!loop_init_2) {
-            uint _e48 = i_3;
-            i_3 = _e48 + 1u;
+            uint _e58 = i_3;
+            i_3 = _e58 + 1u;
         }
         loop_init_2 = false;
-        uint _e28 = i_3;
-        if (_e28 < 4u) {
+        uint _e34 = i_3;
+        if (_e34 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_3;
-            uint _e33 = i_3;
-            values_2.inner[_e31] = scale_1 * static_cast<metal::float4>(int4(as_type<packed_char4>(low_1[_e33])));
+            uint _e37 = i_3;
             uint _e39 = i_3;
-            uint _e42 = i_3;
-            values_2.inner[4u + _e39] = scale_1 * static_cast<metal::float4>(int4(as_type<packed_char4>(high_1[_e42])));
+            metal::float4 _e41 = shared_down_bytes(low_1[_e39]);
+            values_2.inner[_e37] = scale_1 * (_e41 - metal::float4(128.0));
+            uint _e47 = i_3;
+            uint _e50 = i_3;
+            metal::float4 _e52 = shared_down_bytes(high_1[_e50]);
+            values_2.inner[4u + _e47] = scale_1 * (_e52 - metal::float4(128.0));
         }
     }
-    type_4 _e50 = values_2;
-    return _e50;
+    type_4 _e60 = values_2;
+    return _e60;
 }
 
 void shared_down_begin(
@@ -249,8 +271,8 @@ float down_share(
     bool loop_init_3 = true;
     while(true) {
         if (!loop_init_3) {
-            uint _e61 = i_4;
-            i_4 = _e61 + 1u;
+            uint _e57 = i_4;
+            i_4 = _e57 + 1u;
         }
         loop_init_3 = false;
         uint _e13 = i_4;
@@ -264,38 +286,36 @@ float down_share(
             uint _e23 = i_4;
             uint _e26 = experts[(token * _e21) + _e23];
             uint _e29 = p.n_rows;
-            uint _e34 = p.n_groups;
-            uint index_4 = ((_e26 * _e29) + row) * _e34;
-            uint _e36 = i_4;
-            uint _e40 = p.columns;
-            uint first_4 = (first_choice + _e36) * _e40;
+            uint index_4 = ((_e26 * _e29) + row) * GROUPS;
+            uint _e34 = i_4;
+            uint _e38 = p.columns;
+            uint first_4 = (first_choice + _e34) * _e38;
             group_4 = lane;
             bool loop_init_4 = true;
             while(true) {
                 if (!loop_init_4) {
-                    uint _e57 = group_4;
-                    group_4 = _e57 + TEAM;
+                    uint _e53 = group_4;
+                    group_4 = _e53 + TEAM;
                 }
                 loop_init_4 = false;
-                uint _e43 = group_4;
-                uint _e46 = p.n_groups;
-                if (_e43 < _e46) {
+                uint _e41 = group_4;
+                if (_e41 < GROUPS) {
                 } else {
                     break;
                 }
                 {
-                    float _e48 = sum_1;
-                    uint _e49 = group_4;
-                    uint _e51 = group_4;
-                    uint _e54 = p.columns;
-                    float _e55 = down_product(index_4 + _e49, first_4, _e51, _e54, x, down_blocks, _buffer_sizes);
-                    sum_1 = _e48 + _e55;
+                    float _e44 = sum_1;
+                    uint _e45 = group_4;
+                    uint _e47 = group_4;
+                    uint _e50 = p.columns;
+                    float _e51 = down_product(index_4 + _e45, first_4, _e47, _e50, x, down_blocks, _buffer_sizes);
+                    sum_1 = _e44 + _e51;
                 }
             }
         }
     }
-    float _e63 = sum_1;
-    return _e63;
+    float _e59 = sum_1;
+    return _e59;
 }
 
 void team_sums(
@@ -464,48 +484,46 @@ struct main_Input {
             bool loop_init_10 = true;
             while(true) {
                 if (!loop_init_10) {
-                    uint _e53 = group;
-                    group = _e53 + TEAM;
+                    uint _e49 = group;
+                    group = _e49 + TEAM;
                 }
                 loop_init_10 = false;
                 uint _e34 = group;
-                uint _e37 = p.n_groups;
-                if (_e34 < _e37) {
+                if (_e34 < GROUPS) {
                 } else {
                     break;
                 }
                 {
-                    float _e40 = sums.inner[0];
-                    uint _e43 = p.n_groups;
-                    uint _e45 = group;
-                    uint _e47 = group;
-                    uint _e50 = p.columns;
-                    float _e51 = shared_down_product((row_1 * _e43) + _e45, first_6, _e47, _e50, x, shared_down_quants, shared_down_scales, _buffer_sizes);
-                    sums.inner[0] = _e40 + _e51;
+                    float _e38 = sums.inner[0];
+                    uint _e41 = group;
+                    uint _e43 = group;
+                    uint _e46 = p.columns;
+                    float _e47 = shared_down_product((row_1 * GROUPS) + _e41, first_6, _e43, _e46, x, shared_down_quants, shared_down_scales, _buffer_sizes);
+                    sums.inner[0] = _e38 + _e47;
                 }
             }
         }
     }
     team_sums(sums, thread_, team_partials);
-    uint _e58 = p.n_rows;
-    if (row_1 < _e58) {
+    uint _e54 = p.n_rows;
+    if (row_1 < _e54) {
         local = lane_1 == 0u;
     } else {
         local = false;
     }
-    bool _e65 = local;
-    if (_e65) {
-        uint _e68 = p.n_rows;
-        uint at_1 = (token_1 * _e68) + row_1;
-        uint _e73 = p.adds;
-        if (_e73 == 1u) {
-            float _e78 = out[at_1];
-            float _e80 = sums.inner[0];
-            out[at_1] = _e78 + _e80;
+    bool _e61 = local;
+    if (_e61) {
+        uint _e64 = p.n_rows;
+        uint at_1 = (token_1 * _e64) + row_1;
+        uint _e69 = p.adds;
+        if (_e69 == 1u) {
+            float _e74 = out[at_1];
+            float _e76 = sums.inner[0];
+            out[at_1] = _e74 + _e76;
             return;
         } else {
-            float _e85 = sums.inner[0];
-            out[at_1] = _e85;
+            float _e81 = sums.inner[0];
+            out[at_1] = _e81;
             return;
         }
     } else {

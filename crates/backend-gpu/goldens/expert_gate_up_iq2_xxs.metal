@@ -30,26 +30,26 @@ typedef uint type_7[1];
 struct Parameters {
     uint n_rows;
     uint columns;
-    uint n_groups;
     uint n_chosen;
     float limit;
 };
 struct type_9 {
     float inner[4];
 };
-typedef metal::uint4 type_11[1];
-struct type_12 {
+typedef metal::uint4 type_12[1];
+struct type_13 {
     float inner[2];
 };
-struct type_14 {
+struct type_15 {
     float inner[32];
 };
-typedef float type_15[1];
+typedef float type_16[1];
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 32u;
 constant uint SUMS = 4u;
 constant uint SUBGROUP = 32u;
 constant uint ROWS = 2u;
+constant uint GROUPS = 128u;
 constant uint SHARED = 1u;
 constant float LARGEST_EXPONENT = 80.0;
 constant uint BLOCK_ROWS = 16u;
@@ -100,11 +100,29 @@ metal::float4 activations_at(
     return _e8;
 }
 
-metal::float4 routed_gate_signs(
-    uint bits
+metal::float4 routed_gate_signed(
+    metal::float4 magnitudes,
+    uint signs
 ) {
-    metal::uint4 negative = (metal::uint4(bits) >> metal::uint4(0u, 1u, 2u, 3u)) & metal::uint4(1u);
-    return metal::float4(1.0) - (2.0 * static_cast<metal::float4>(negative));
+    metal::uint4 turned = (metal::uint4(signs) << metal::uint4(31u, 30u, 29u, 28u)) & metal::uint4(2147483648u);
+    return as_type<metal::float4>(as_type<metal::uint4>(magnitudes) ^ turned);
+}
+
+metal::uint2 routed_gate_point(
+    uint i_1,
+    device type_6 const& routed_gate_grid,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    metal::uint2 _e3 = routed_gate_grid[i_1];
+    return _e3;
+}
+
+metal::float4 routed_gate_bytes(
+    uint word
+) {
+    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
+    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
 type_4 routed_gate_group(
@@ -115,7 +133,7 @@ type_4 routed_gate_group(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_2 = {};
-    uint i_1 = 0u;
+    uint i_2 = 0u;
     uint block = index / 8u;
     uint _e7 = routed_gate_scales[block / 2u];
     float d = float2(as_type<half2>((_e7 >> (16u * (block & 1u))))).x;
@@ -124,31 +142,33 @@ type_4 routed_gate_group(
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e81 = i_1;
-            i_1 = _e81 + 1u;
+            uint _e73 = i_2;
+            i_2 = _e73 + 1u;
         }
         loop_init_1 = false;
-        uint _e30 = i_1;
+        uint _e30 = i_2;
         if (_e30 < 4u) {
         } else {
             break;
         }
         {
-            uint _e36 = i_1;
-            metal::uint2 point = routed_gate_grid[(words.x >> (8u * _e36)) & 255u];
-            uint _e45 = i_1;
-            uint seven = (words.y >> (7u * _e45)) & 127u;
-            uint signs = seven | ((metal::popcount(seven) & 1u) << 7u);
-            uint _e57 = i_1;
-            metal::float4 _e64 = routed_gate_signs(signs);
-            values_2.inner[2u * _e57] = (scale * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(point.x)))) * _e64;
-            uint _e67 = i_1;
-            metal::float4 _e78 = routed_gate_signs(signs >> 4u);
-            values_2.inner[(2u * _e67) + 1u] = (scale * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(point.y)))) * _e78;
+            uint _e35 = i_2;
+            metal::uint2 _e40 = routed_gate_point((words.x >> (8u * _e35)) & 255u, routed_gate_grid, _buffer_sizes);
+            uint _e43 = i_2;
+            uint seven = (words.y >> (7u * _e43)) & 127u;
+            uint signs_2 = seven | (metal::popcount(seven) << 7u);
+            uint _e53 = i_2;
+            metal::float4 _e57 = routed_gate_bytes(_e40.x);
+            metal::float4 _e59 = routed_gate_signed(scale * _e57, signs_2);
+            values_2.inner[2u * _e53] = _e59;
+            uint _e61 = i_2;
+            metal::float4 _e67 = routed_gate_bytes(_e40.y);
+            metal::float4 _e71 = routed_gate_signed(scale * _e67, signs_2 >> 4u);
+            values_2.inner[(2u * _e61) + 1u] = _e71;
         }
     }
-    type_4 _e83 = values_2;
-    return _e83;
+    type_4 _e75 = values_2;
+    return _e75;
 }
 
 void routed_gate_begin(
@@ -173,11 +193,29 @@ float routed_gate_product(
     return _e5;
 }
 
-metal::float4 routed_up_signs(
-    uint bits_1
+metal::float4 routed_up_signed(
+    metal::float4 magnitudes_1,
+    uint signs_1
 ) {
-    metal::uint4 negative_1 = (metal::uint4(bits_1) >> metal::uint4(0u, 1u, 2u, 3u)) & metal::uint4(1u);
-    return metal::float4(1.0) - (2.0 * static_cast<metal::float4>(negative_1));
+    metal::uint4 turned_1 = (metal::uint4(signs_1) << metal::uint4(31u, 30u, 29u, 28u)) & metal::uint4(2147483648u);
+    return as_type<metal::float4>(as_type<metal::uint4>(magnitudes_1) ^ turned_1);
+}
+
+metal::uint2 routed_up_point(
+    uint i_3,
+    device type_6 const& routed_up_grid,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    metal::uint2 _e3 = routed_up_grid[i_3];
+    return _e3;
+}
+
+metal::float4 routed_up_bytes(
+    uint word_1
+) {
+    metal::float2 even_1 = float2(as_type<half2>(((word_1 & 16711935u) | 1677747200u)));
+    metal::float2 odd_1 = float2(as_type<half2>((((word_1 >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
 }
 
 type_4 routed_up_group(
@@ -188,7 +226,7 @@ type_4 routed_up_group(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_3 = {};
-    uint i_2 = 0u;
+    uint i_4 = 0u;
     uint block_1 = index_2 / 8u;
     uint _e7 = routed_up_scales[block_1 / 2u];
     float d_1 = float2(as_type<half2>((_e7 >> (16u * (block_1 & 1u))))).x;
@@ -197,31 +235,33 @@ type_4 routed_up_group(
     bool loop_init_2 = true;
     while(true) {
         if (!loop_init_2) {
-            uint _e81 = i_2;
-            i_2 = _e81 + 1u;
+            uint _e73 = i_4;
+            i_4 = _e73 + 1u;
         }
         loop_init_2 = false;
-        uint _e30 = i_2;
+        uint _e30 = i_4;
         if (_e30 < 4u) {
         } else {
             break;
         }
         {
-            uint _e36 = i_2;
-            metal::uint2 point_1 = routed_up_grid[(words_1.x >> (8u * _e36)) & 255u];
-            uint _e45 = i_2;
-            uint seven_1 = (words_1.y >> (7u * _e45)) & 127u;
-            uint signs_1 = seven_1 | ((metal::popcount(seven_1) & 1u) << 7u);
-            uint _e57 = i_2;
-            metal::float4 _e64 = routed_up_signs(signs_1);
-            values_3.inner[2u * _e57] = (scale_1 * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(point_1.x)))) * _e64;
-            uint _e67 = i_2;
-            metal::float4 _e78 = routed_up_signs(signs_1 >> 4u);
-            values_3.inner[(2u * _e67) + 1u] = (scale_1 * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(point_1.y)))) * _e78;
+            uint _e35 = i_4;
+            metal::uint2 _e40 = routed_up_point((words_1.x >> (8u * _e35)) & 255u, routed_up_grid, _buffer_sizes);
+            uint _e43 = i_4;
+            uint seven_1 = (words_1.y >> (7u * _e43)) & 127u;
+            uint signs_3 = seven_1 | (metal::popcount(seven_1) << 7u);
+            uint _e53 = i_4;
+            metal::float4 _e57 = routed_up_bytes(_e40.x);
+            metal::float4 _e59 = routed_up_signed(scale_1 * _e57, signs_3);
+            values_3.inner[2u * _e53] = _e59;
+            uint _e61 = i_4;
+            metal::float4 _e67 = routed_up_bytes(_e40.y);
+            metal::float4 _e71 = routed_up_signed(scale_1 * _e67, signs_3 >> 4u);
+            values_3.inner[(2u * _e61) + 1u] = _e71;
         }
     }
-    type_4 _e83 = values_3;
-    return _e83;
+    type_4 _e75 = values_3;
+    return _e75;
 }
 
 void routed_up_begin(
@@ -255,7 +295,7 @@ void routed_rows_begin(
 }
 
 void routed_rows(
-    uint expert,
+    uint expert_1,
     uint first_row,
     uint lane,
     uint first_4,
@@ -270,56 +310,62 @@ void routed_rows(
     constant Parameters& p,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint group_3 = {};
+    uint step = 0u;
+    bool local_1 = {};
     uint r_1 = {};
-    group_3 = lane;
     bool loop_init_3 = true;
     while(true) {
         if (!loop_init_3) {
-            uint _e58 = group_3;
-            group_3 = _e58 + TEAM;
+            uint _e64 = step;
+            step = _e64 + 1u;
         }
         loop_init_3 = false;
-        uint _e6 = group_3;
-        uint _e9 = p.n_groups;
-        if (_e6 < _e9) {
+        uint _e7 = step;
+        if (_e7 < 4u) {
         } else {
             break;
         }
         {
+            uint _e10 = step;
+            uint group_5 = (_e10 * TEAM) + lane;
+            if (false) {
+                local_1 = group_5 >= GROUPS;
+            } else {
+                local_1 = false;
+            }
+            bool _e20 = local_1;
+            if (_e20) {
+                break;
+            }
             r_1 = 0u;
             bool loop_init_4 = true;
             while(true) {
                 if (!loop_init_4) {
-                    uint _e56 = r_1;
-                    r_1 = _e56 + 1u;
+                    uint _e61 = r_1;
+                    r_1 = _e61 + 1u;
                 }
                 loop_init_4 = false;
-                uint _e13 = r_1;
-                if (_e13 < ROWS) {
+                uint _e23 = r_1;
+                if (_e23 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e16 = r_1;
-                    uint _e20 = p.n_rows;
-                    uint row = metal::min(first_row + _e16, _e20 - 1u);
-                    uint _e26 = p.n_rows;
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_3;
-                    uint index_8 = (((expert * _e26) + row) * _e31) + _e33;
-                    uint _e35 = r_1;
-                    float _e37 = sums_1.inner[_e35];
-                    uint _e38 = group_3;
-                    uint _e41 = p.columns;
-                    float _e42 = routed_gate_product(index_8, first_4, _e38, _e41, x, routed_gate_quants, routed_gate_scales, routed_gate_grid, _buffer_sizes);
-                    sums_1.inner[_e35] = _e37 + _e42;
-                    uint _e45 = r_1;
-                    float _e48 = sums_1.inner[ROWS + _e45];
-                    uint _e49 = group_3;
-                    uint _e52 = p.columns;
-                    float _e53 = routed_up_product(index_8, first_4, _e49, _e52, x, routed_up_quants, routed_up_scales, routed_up_grid, _buffer_sizes);
-                    sums_1.inner[ROWS + _e45] = _e48 + _e53;
+                    uint _e26 = r_1;
+                    uint _e30 = p.n_rows;
+                    uint row = metal::min(first_row + _e26, _e30 - 1u);
+                    uint _e36 = p.n_rows;
+                    uint index_8 = (((expert_1 * _e36) + row) * GROUPS) + group_5;
+                    uint _e42 = r_1;
+                    float _e44 = sums_1.inner[_e42];
+                    uint _e47 = p.columns;
+                    float _e48 = routed_gate_product(index_8, first_4, group_5, _e47, x, routed_gate_quants, routed_gate_scales, routed_gate_grid, _buffer_sizes);
+                    sums_1.inner[_e42] = _e44 + _e48;
+                    uint _e51 = r_1;
+                    float _e54 = sums_1.inner[ROWS + _e51];
+                    uint _e57 = p.columns;
+                    float _e58 = routed_up_product(index_8, first_4, group_5, _e57, x, routed_up_quants, routed_up_scales, routed_up_grid, _buffer_sizes);
+                    sums_1.inner[ROWS + _e51] = _e54 + _e58;
                 }
             }
         }
@@ -327,41 +373,53 @@ void routed_rows(
     return;
 }
 
+metal::float4 shared_gate_bytes(
+    uint word_2
+) {
+    metal::float2 even_2 = float2(as_type<half2>(((word_2 & 16711935u) | 1677747200u)));
+    metal::float2 odd_2 = float2(as_type<half2>((((word_2 >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even_2.x, odd_2.x, even_2.y, odd_2.y) - metal::float4(1024.0);
+}
+
 type_4 shared_gate_group(
     uint index_4,
-    device type_11 const& shared_gate_quants,
+    device type_12 const& shared_gate_quants,
     device type_7 const& shared_gate_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_4 = {};
-    uint i_3 = 0u;
+    uint i_5 = 0u;
     uint _e5 = shared_gate_scales[index_4 / 2u];
     float scale_2 = float2(as_type<half2>((_e5 >> (16u * (index_4 & 1u))))).x;
-    metal::uint4 low = shared_gate_quants[index_4 * 2u];
-    metal::uint4 high = shared_gate_quants[(index_4 * 2u) + 1u];
+    metal::uint4 _e17 = shared_gate_quants[index_4 * 2u];
+    metal::uint4 low = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = shared_gate_quants[(index_4 * 2u) + 1u];
+    metal::uint4 high = _e27 ^ metal::uint4(2155905152u);
     bool loop_init_5 = true;
     while(true) {
         if (!loop_init_5) {
-            uint _e48 = i_3;
-            i_3 = _e48 + 1u;
+            uint _e58 = i_5;
+            i_5 = _e58 + 1u;
         }
         loop_init_5 = false;
-        uint _e28 = i_3;
-        if (_e28 < 4u) {
+        uint _e34 = i_5;
+        if (_e34 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_3;
-            uint _e33 = i_3;
-            values_4.inner[_e31] = scale_2 * static_cast<metal::float4>(int4(as_type<packed_char4>(low[_e33])));
-            uint _e39 = i_3;
-            uint _e42 = i_3;
-            values_4.inner[4u + _e39] = scale_2 * static_cast<metal::float4>(int4(as_type<packed_char4>(high[_e42])));
+            uint _e37 = i_5;
+            uint _e39 = i_5;
+            metal::float4 _e41 = shared_gate_bytes(low[_e39]);
+            values_4.inner[_e37] = scale_2 * (_e41 - metal::float4(128.0));
+            uint _e47 = i_5;
+            uint _e50 = i_5;
+            metal::float4 _e52 = shared_gate_bytes(high[_e50]);
+            values_4.inner[4u + _e47] = scale_2 * (_e52 - metal::float4(128.0));
         }
     }
-    type_4 _e50 = values_4;
-    return _e50;
+    type_4 _e60 = values_4;
+    return _e60;
 }
 
 void shared_gate_begin(
@@ -373,53 +431,65 @@ void shared_gate_begin(
 float shared_gate_product(
     uint index_5,
     uint first_5,
-    uint group_4,
+    uint group_3,
     uint columns_4,
     device type_3 const& x,
-    device type_11 const& shared_gate_quants,
+    device type_12 const& shared_gate_quants,
     device type_7 const& shared_gate_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 _e4 = shared_gate_group(index_5, shared_gate_quants, shared_gate_scales, _buffer_sizes);
-    float _e5 = group_product(_e4, first_5, group_4, columns_4, x, _buffer_sizes);
+    float _e5 = group_product(_e4, first_5, group_3, columns_4, x, _buffer_sizes);
     return _e5;
+}
+
+metal::float4 shared_up_bytes(
+    uint word_3
+) {
+    metal::float2 even_3 = float2(as_type<half2>(((word_3 & 16711935u) | 1677747200u)));
+    metal::float2 odd_3 = float2(as_type<half2>((((word_3 >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even_3.x, odd_3.x, even_3.y, odd_3.y) - metal::float4(1024.0);
 }
 
 type_4 shared_up_group(
     uint index_6,
-    device type_11 const& shared_up_quants,
+    device type_12 const& shared_up_quants,
     device type_7 const& shared_up_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 values_5 = {};
-    uint i_4 = 0u;
+    uint i_6 = 0u;
     uint _e5 = shared_up_scales[index_6 / 2u];
     float scale_3 = float2(as_type<half2>((_e5 >> (16u * (index_6 & 1u))))).x;
-    metal::uint4 low_1 = shared_up_quants[index_6 * 2u];
-    metal::uint4 high_1 = shared_up_quants[(index_6 * 2u) + 1u];
+    metal::uint4 _e17 = shared_up_quants[index_6 * 2u];
+    metal::uint4 low_1 = _e17 ^ metal::uint4(2155905152u);
+    metal::uint4 _e27 = shared_up_quants[(index_6 * 2u) + 1u];
+    metal::uint4 high_1 = _e27 ^ metal::uint4(2155905152u);
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
-            uint _e48 = i_4;
-            i_4 = _e48 + 1u;
+            uint _e58 = i_6;
+            i_6 = _e58 + 1u;
         }
         loop_init_6 = false;
-        uint _e28 = i_4;
-        if (_e28 < 4u) {
+        uint _e34 = i_6;
+        if (_e34 < 4u) {
         } else {
             break;
         }
         {
-            uint _e31 = i_4;
-            uint _e33 = i_4;
-            values_5.inner[_e31] = scale_3 * static_cast<metal::float4>(int4(as_type<packed_char4>(low_1[_e33])));
-            uint _e39 = i_4;
-            uint _e42 = i_4;
-            values_5.inner[4u + _e39] = scale_3 * static_cast<metal::float4>(int4(as_type<packed_char4>(high_1[_e42])));
+            uint _e37 = i_6;
+            uint _e39 = i_6;
+            metal::float4 _e41 = shared_up_bytes(low_1[_e39]);
+            values_5.inner[_e37] = scale_3 * (_e41 - metal::float4(128.0));
+            uint _e47 = i_6;
+            uint _e50 = i_6;
+            metal::float4 _e52 = shared_up_bytes(high_1[_e50]);
+            values_5.inner[4u + _e47] = scale_3 * (_e52 - metal::float4(128.0));
         }
     }
-    type_4 _e50 = values_5;
-    return _e50;
+    type_4 _e60 = values_5;
+    return _e60;
 }
 
 void shared_up_begin(
@@ -431,15 +501,15 @@ void shared_up_begin(
 float shared_up_product(
     uint index_7,
     uint first_6,
-    uint group_5,
+    uint group_4,
     uint columns_5,
     device type_3 const& x,
-    device type_11 const& shared_up_quants,
+    device type_12 const& shared_up_quants,
     device type_7 const& shared_up_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_4 _e4 = shared_up_group(index_7, shared_up_quants, shared_up_scales, _buffer_sizes);
-    float _e5 = group_product(_e4, first_6, group_5, columns_5, x, _buffer_sizes);
+    float _e5 = group_product(_e4, first_6, group_4, columns_5, x, _buffer_sizes);
     return _e5;
 }
 
@@ -452,69 +522,75 @@ void shared_rows_begin(
 }
 
 void shared_rows(
-    uint expert_1,
+    uint expert_2,
     uint first_row_1,
     uint lane_1,
     uint first_7,
     thread type_9& sums_2,
     device type_3 const& x,
     constant Parameters& p,
-    device type_11 const& shared_gate_quants,
+    device type_12 const& shared_gate_quants,
     device type_7 const& shared_gate_scales,
-    device type_11 const& shared_up_quants,
+    device type_12 const& shared_up_quants,
     device type_7 const& shared_up_scales,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint group_6 = {};
+    uint step_1 = 0u;
+    bool local_2 = {};
     uint r_2 = {};
-    group_6 = lane_1;
     bool loop_init_7 = true;
     while(true) {
         if (!loop_init_7) {
-            uint _e58 = group_6;
-            group_6 = _e58 + TEAM;
+            uint _e64 = step_1;
+            step_1 = _e64 + 1u;
         }
         loop_init_7 = false;
-        uint _e6 = group_6;
-        uint _e9 = p.n_groups;
-        if (_e6 < _e9) {
+        uint _e7 = step_1;
+        if (_e7 < 4u) {
         } else {
             break;
         }
         {
+            uint _e10 = step_1;
+            uint group_6 = (_e10 * TEAM) + lane_1;
+            if (false) {
+                local_2 = group_6 >= GROUPS;
+            } else {
+                local_2 = false;
+            }
+            bool _e20 = local_2;
+            if (_e20) {
+                break;
+            }
             r_2 = 0u;
             bool loop_init_8 = true;
             while(true) {
                 if (!loop_init_8) {
-                    uint _e56 = r_2;
-                    r_2 = _e56 + 1u;
+                    uint _e61 = r_2;
+                    r_2 = _e61 + 1u;
                 }
                 loop_init_8 = false;
-                uint _e13 = r_2;
-                if (_e13 < ROWS) {
+                uint _e23 = r_2;
+                if (_e23 < ROWS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e16 = r_2;
-                    uint _e20 = p.n_rows;
-                    uint row_1 = metal::min(first_row_1 + _e16, _e20 - 1u);
-                    uint _e26 = p.n_rows;
-                    uint _e31 = p.n_groups;
-                    uint _e33 = group_6;
-                    uint index_9 = (((expert_1 * _e26) + row_1) * _e31) + _e33;
-                    uint _e35 = r_2;
-                    float _e37 = sums_2.inner[_e35];
-                    uint _e38 = group_6;
-                    uint _e41 = p.columns;
-                    float _e42 = shared_gate_product(index_9, first_7, _e38, _e41, x, shared_gate_quants, shared_gate_scales, _buffer_sizes);
-                    sums_2.inner[_e35] = _e37 + _e42;
-                    uint _e45 = r_2;
-                    float _e48 = sums_2.inner[ROWS + _e45];
-                    uint _e49 = group_6;
-                    uint _e52 = p.columns;
-                    float _e53 = shared_up_product(index_9, first_7, _e49, _e52, x, shared_up_quants, shared_up_scales, _buffer_sizes);
-                    sums_2.inner[ROWS + _e45] = _e48 + _e53;
+                    uint _e26 = r_2;
+                    uint _e30 = p.n_rows;
+                    uint row_1 = metal::min(first_row_1 + _e26, _e30 - 1u);
+                    uint _e36 = p.n_rows;
+                    uint index_9 = (((expert_2 * _e36) + row_1) * GROUPS) + group_6;
+                    uint _e42 = r_2;
+                    float _e44 = sums_2.inner[_e42];
+                    uint _e47 = p.columns;
+                    float _e48 = shared_gate_product(index_9, first_7, group_6, _e47, x, shared_gate_quants, shared_gate_scales, _buffer_sizes);
+                    sums_2.inner[_e42] = _e44 + _e48;
+                    uint _e51 = r_2;
+                    float _e54 = sums_2.inner[ROWS + _e51];
+                    uint _e57 = p.columns;
+                    float _e58 = shared_up_product(index_9, first_7, group_6, _e57, x, shared_up_quants, shared_up_scales, _buffer_sizes);
+                    sums_2.inner[ROWS + _e51] = _e54 + _e58;
                 }
             }
         }
@@ -527,7 +603,7 @@ void pack_hidden(
     uint row_block,
     uint first_row_2,
     uint thread_7,
-    thread type_12& values_6
+    thread type_13& values_6
 ) {
     return;
 }
@@ -535,7 +611,7 @@ void pack_hidden(
 void team_sums(
     thread type_9& values_7,
     uint thread_8,
-    threadgroup type_14& team_partials
+    threadgroup type_15& team_partials
 ) {
     uint s = 0u;
     float sum_1 = {};
@@ -543,7 +619,7 @@ void team_sums(
     uint s_1 = 0u;
     uint s_2 = 0u;
     float sum_2 = {};
-    uint i_5 = {};
+    uint i_7 = {};
     bool loop_init_9 = true;
     while(true) {
         if (!loop_init_9) {
@@ -631,22 +707,22 @@ void team_sums(
             }
             {
                 sum_2 = 0.0;
-                i_5 = 0u;
+                i_7 = 0u;
                 bool loop_init_13 = true;
                 while(true) {
                     if (!loop_init_13) {
-                        uint _e85 = i_5;
-                        i_5 = _e85 + 1u;
+                        uint _e85 = i_7;
+                        i_7 = _e85 + 1u;
                     }
                     loop_init_13 = false;
-                    uint _e70 = i_5;
+                    uint _e70 = i_7;
                     if (_e70 < 1u) {
                     } else {
                         break;
                     }
                     {
                         float _e73 = sum_2;
-                        uint _e75 = i_5;
+                        uint _e75 = i_7;
                         uint _e79 = s_2;
                         float _e82 = team_partials.inner[((first_8 + _e75) * SUMS) + _e79];
                         sum_2 = _e73 + _e82;
@@ -686,19 +762,20 @@ struct main_Input {
 , device type_7 const& routed_up_scales [[user(fake0)]]
 , device type_6 const& routed_up_grid [[user(fake0)]]
 , constant Parameters& p [[user(fake0)]]
-, device type_11 const& shared_gate_quants [[user(fake0)]]
+, device type_12 const& shared_gate_quants [[user(fake0)]]
 , device type_7 const& shared_gate_scales [[user(fake0)]]
-, device type_11 const& shared_up_quants [[user(fake0)]]
+, device type_12 const& shared_up_quants [[user(fake0)]]
 , device type_7 const& shared_up_scales [[user(fake0)]]
-, threadgroup type_14& team_partials
-, device type_15& hidden [[user(fake0)]]
+, threadgroup type_15& team_partials
+, device type_16& hidden [[user(fake0)]]
 , device type_7 const& experts [[user(fake0)]]
-, device type_15 const& weights [[user(fake0)]]
+, device type_16 const& weights [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
     type_9 sums = {};
+    uint expert = 0u;
     float weight = 1.0;
-    type_12 values = {};
+    type_13 values = {};
     uint r = 0u;
     bool local = {};
     uint _e4 = p.n_chosen;
@@ -710,57 +787,62 @@ struct main_Input {
     uint lane_2 = thread_ % TEAM;
     uint _e23 = p.columns;
     uint first_9 = token * _e23;
-    uint _e30 = p.n_chosen;
-    if (choice == _e30) {
+    uint _e32 = p.n_chosen;
+    if (choice < _e32) {
+        uint _e37 = p.n_chosen;
+        uint _e41 = experts[(token * _e37) + choice];
+        expert = _e41;
+        uint _e45 = p.n_chosen;
+        float _e49 = weights[(token * _e45) + choice];
+        weight = _e49;
+    }
+    uint _e52 = p.n_chosen;
+    if (choice == _e52) {
         shared_rows_begin(thread_);
         shared_rows(0u, first_row_3, lane_2, first_9, sums, x, p, shared_gate_quants, shared_gate_scales, shared_up_quants, shared_up_scales, _buffer_sizes);
     } else {
-        uint _e36 = p.n_chosen;
-        uint expert_2 = experts[(token * _e36) + choice];
-        uint _e44 = p.n_chosen;
-        float _e48 = weights[(token * _e44) + choice];
-        weight = _e48;
         routed_rows_begin(thread_);
-        routed_rows(expert_2, first_row_3, lane_2, first_9, sums, x, routed_gate_quants, routed_gate_scales, routed_gate_grid, routed_up_quants, routed_up_scales, routed_up_grid, p, _buffer_sizes);
+        uint _e55 = expert;
+        routed_rows(_e55, first_row_3, lane_2, first_9, sums, x, routed_gate_quants, routed_gate_scales, routed_gate_grid, routed_up_quants, routed_up_scales, routed_up_grid, p, _buffer_sizes);
     }
     team_sums(sums, thread_, team_partials);
     uint hidden_row_1 = (token * n_choices) + choice;
     bool loop_init_14 = true;
     while(true) {
         if (!loop_init_14) {
-            uint _e98 = r;
-            r = _e98 + 1u;
+            uint _e105 = r;
+            r = _e105 + 1u;
         }
         loop_init_14 = false;
-        uint _e54 = r;
-        if (_e54 < ROWS) {
+        uint _e61 = r;
+        if (_e61 < ROWS) {
         } else {
             break;
         }
         {
-            uint _e57 = r;
-            uint _e59 = r;
-            float _e61 = sums.inner[_e59];
-            uint _e63 = r;
-            float _e66 = sums.inner[ROWS + _e63];
-            float _e69 = p.limit;
-            float _e70 = swiglu(_e61, _e66, _e69);
-            float _e71 = weight;
-            values.inner[_e57] = _e70 * _e71;
+            uint _e64 = r;
+            uint _e66 = r;
+            float _e68 = sums.inner[_e66];
+            uint _e70 = r;
+            float _e73 = sums.inner[ROWS + _e70];
+            float _e76 = p.limit;
+            float _e77 = swiglu(_e68, _e73, _e76);
+            float _e78 = weight;
+            values.inner[_e64] = _e77 * _e78;
             if (lane_2 == 0u) {
-                uint _e77 = r;
-                uint _e81 = p.n_rows;
-                local = (first_row_3 + _e77) < _e81;
+                uint _e84 = r;
+                uint _e88 = p.n_rows;
+                local = (first_row_3 + _e84) < _e88;
             } else {
                 local = false;
             }
-            bool _e84 = local;
-            if (_e84) {
-                uint _e88 = p.n_rows;
-                uint _e91 = r;
-                uint _e94 = r;
-                float _e96 = values.inner[_e94];
-                hidden[((hidden_row_1 * _e88) + first_row_3) + _e91] = _e96;
+            bool _e91 = local;
+            if (_e91) {
+                uint _e95 = p.n_rows;
+                uint _e98 = r;
+                uint _e101 = r;
+                float _e103 = values.inner[_e101];
+                hidden[((hidden_row_1 * _e95) + first_row_3) + _e98] = _e103;
             }
         }
     }

@@ -131,11 +131,29 @@ metal::float4 activations_at(
     return _e8;
 }
 
-metal::float4 weight_signs(
-    uint bits
+metal::float4 weight_signed(
+    metal::float4 magnitudes,
+    uint signs
 ) {
-    metal::uint4 negative = (metal::uint4(bits) >> metal::uint4(0u, 1u, 2u, 3u)) & metal::uint4(1u);
-    return metal::float4(1.0) - (2.0 * static_cast<metal::float4>(negative));
+    metal::uint4 turned = (metal::uint4(signs) << metal::uint4(31u, 30u, 29u, 28u)) & metal::uint4(2147483648u);
+    return as_type<metal::float4>(as_type<metal::uint4>(magnitudes) ^ turned);
+}
+
+metal::uint2 weight_point(
+    uint i_1,
+    device type_8 const& weight_grid,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    metal::uint2 _e3 = weight_grid[i_1];
+    return _e3;
+}
+
+metal::float4 weight_bytes(
+    uint word
+) {
+    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
+    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
+    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
 }
 
 type_6 weight_group(
@@ -146,7 +164,7 @@ type_6 weight_group(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 values_1 = {};
-    uint i_1 = 0u;
+    uint i_2 = 0u;
     uint block = index / 8u;
     uint _e7 = weight_scales[block / 2u];
     float d = float2(as_type<half2>((_e7 >> (16u * (block & 1u))))).x;
@@ -155,31 +173,33 @@ type_6 weight_group(
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e81 = i_1;
-            i_1 = _e81 + 1u;
+            uint _e73 = i_2;
+            i_2 = _e73 + 1u;
         }
         loop_init_1 = false;
-        uint _e30 = i_1;
+        uint _e30 = i_2;
         if (_e30 < 4u) {
         } else {
             break;
         }
         {
-            uint _e36 = i_1;
-            metal::uint2 point = weight_grid[(words.x >> (8u * _e36)) & 255u];
-            uint _e45 = i_1;
-            uint seven = (words.y >> (7u * _e45)) & 127u;
-            uint signs = seven | ((metal::popcount(seven) & 1u) << 7u);
-            uint _e57 = i_1;
-            metal::float4 _e64 = weight_signs(signs);
-            values_1.inner[2u * _e57] = (scale * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(point.x)))) * _e64;
-            uint _e67 = i_1;
-            metal::float4 _e78 = weight_signs(signs >> 4u);
-            values_1.inner[(2u * _e67) + 1u] = (scale * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(point.y)))) * _e78;
+            uint _e35 = i_2;
+            metal::uint2 _e40 = weight_point((words.x >> (8u * _e35)) & 255u, weight_grid, _buffer_sizes);
+            uint _e43 = i_2;
+            uint seven = (words.y >> (7u * _e43)) & 127u;
+            uint signs_1 = seven | (metal::popcount(seven) << 7u);
+            uint _e53 = i_2;
+            metal::float4 _e57 = weight_bytes(_e40.x);
+            metal::float4 _e59 = weight_signed(scale * _e57, signs_1);
+            values_1.inner[2u * _e53] = _e59;
+            uint _e61 = i_2;
+            metal::float4 _e67 = weight_bytes(_e40.y);
+            metal::float4 _e71 = weight_signed(scale * _e67, signs_1 >> 4u);
+            values_1.inner[(2u * _e61) + 1u] = _e71;
         }
     }
-    type_6 _e83 = values_1;
-    return _e83;
+    type_6 _e75 = values_1;
+    return _e75;
 }
 
 void fill_weight_tile(
@@ -195,7 +215,7 @@ void fill_weight_tile(
     constant _mslBufferSizes& _buffer_sizes
 ) {
     type_6 values_2 = {};
-    uint i_2 = 0u;
+    uint i_3 = 0u;
     uint j_1 = {};
     if (thread_1 < 64u) {
         uint _e10 = p.n_rows;
@@ -207,11 +227,11 @@ void fill_weight_tile(
         bool loop_init_2 = true;
         while(true) {
             if (!loop_init_2) {
-                uint _e50 = i_2;
-                i_2 = _e50 + 1u;
+                uint _e50 = i_3;
+                i_3 = _e50 + 1u;
             }
             loop_init_2 = false;
-            uint _e23 = i_2;
+            uint _e23 = i_3;
             if (_e23 < 8u) {
             } else {
                 break;
@@ -231,9 +251,9 @@ void fill_weight_tile(
                         break;
                     }
                     {
-                        uint _e33 = i_2;
+                        uint _e33 = i_3;
                         uint _e35 = j_1;
-                        uint _e41 = i_2;
+                        uint _e41 = i_3;
                         uint _e43 = j_1;
                         float _e45 = values_2.inner[_e41][_e43];
                         weight_tile.inner[(((4u * _e33) + _e35) * 64u) + thread_1] = _e45;
@@ -257,26 +277,26 @@ void fill_x_tile(
     threadgroup type_11& x_tile,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint i_3 = {};
+    uint i_4 = {};
     metal::float4 four = {};
     uint j_2 = {};
-    i_3 = thread_2;
+    i_4 = thread_2;
     bool loop_init_4 = true;
     while(true) {
         if (!loop_init_4) {
-            uint _e52 = i_3;
-            i_3 = _e52 + 256u;
+            uint _e52 = i_4;
+            i_4 = _e52 + 256u;
         }
         loop_init_4 = false;
-        uint _e4 = i_3;
+        uint _e4 = i_4;
         if (_e4 < 256u) {
         } else {
             break;
         }
         {
-            uint _e7 = i_3;
+            uint _e7 = i_4;
             uint token_2 = _e7 / 8u;
-            uint _e11 = i_3;
+            uint _e11 = i_4;
             uint column_1 = 4u * (_e11 % 8u);
             four = metal::float4(0.0);
             if (token_2 < tile_3.n_tokens) {

@@ -13,10 +13,10 @@ struct _mslBufferSizes {
 };
 
 struct type_2 {
-    float inner[8];
+    float inner[16];
 };
 struct type_3 {
-    float inner[1];
+    float inner[2];
 };
 typedef metal::uint4 type_6[1];
 struct type_8 {
@@ -24,7 +24,6 @@ struct type_8 {
 };
 struct Parameters {
     uint hidden_size;
-    uint n_rows;
     uint n_groups;
     uint n_tokens;
 };
@@ -32,20 +31,23 @@ struct type_9 {
     uint inner[10];
 };
 typedef float type_10[1];
-struct type_11 {
+typedef metal::float4 type_11[1];
+struct type_12 {
     metal::float4 inner[72];
 };
 constant uint WORKGROUP = 256u;
 constant uint TEAM = 8u;
-constant uint SUMS = 1u;
+constant uint SUMS = 2u;
 constant uint SUBGROUP = 32u;
 constant uint EXPANDS = 1u;
 constant uint TOKENS = 1u;
 constant uint SLICE = 64u;
 constant uint FOURS = 16u;
+constant uint N_ROWS = 24u;
 constant uint PAIRS = 10u;
 constant type_9 FIRST_OF_PAIR = type_9 {{0u, 0u, 0u, 0u, 1u, 1u, 1u, 2u, 2u, 3u}};
 constant type_9 SECOND_OF_PAIR = type_9 {{0u, 1u, 2u, 3u, 1u, 2u, 3u, 2u, 3u, 3u}};
+constant uint PAIR_TEAMS = 8u;
 constant uint HALF_FOURS = 9u;
 constant uint SLICE_FOURS = 72u;
 
@@ -133,7 +135,7 @@ void team_sums(
             }
         }
         metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-        uint first_1 = (thread_1 / TEAM) * 0u;
+        uint first = (thread_1 / TEAM) * 0u;
         bool loop_init_3 = true;
         while(true) {
             if (!loop_init_3) {
@@ -165,7 +167,7 @@ void team_sums(
                         float _e73 = sum_1;
                         uint _e75 = i;
                         uint _e79 = s_2;
-                        float _e82 = team_partials.inner[((first_1 + _e75) * SUMS) + _e79];
+                        float _e82 = team_partials.inner[((first + _e75) * SUMS) + _e79];
                         sum_1 = _e73 + _e82;
                     }
                 }
@@ -212,54 +214,52 @@ type_8 weight_group(
     return _e37;
 }
 
-float expanded(
+metal::float4 expanded(
     uint token,
     uint stream,
-    uint channel,
+    uint four,
     constant Parameters& p,
-    device type_10 const& streams,
-    device type_10 const& y,
+    device type_11 const& streams,
+    device type_11 const& y,
     device type_10 const& gates,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    float sum_2 = {};
+    metal::float4 sum_2 = {};
     uint a = 0u;
-    uint _e7 = p.hidden_size;
-    uint first_2 = ((token * 4u) * _e7) + channel;
+    uint _e5 = p.hidden_size;
+    uint hidden_fours = _e5 / 4u;
+    uint first_1 = ((token * 4u) * hidden_fours) + four;
     if (false) {
-        uint _e14 = p.hidden_size;
-        float _e18 = streams[first_2 + (stream * _e14)];
-        return _e18;
+        metal::float4 _e17 = streams[first_1 + (stream * hidden_fours)];
+        return _e17;
     }
     uint post = token * 20u;
-    float _e24 = gates[post + stream];
-    uint _e28 = p.hidden_size;
-    float _e32 = y[(token * _e28) + channel];
-    sum_2 = _e24 * _e32;
+    float _e23 = gates[post + stream];
+    metal::float4 _e28 = y[(token * hidden_fours) + four];
+    sum_2 = _e23 * _e28;
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
-            uint _e63 = a;
-            a = _e63 + 1u;
+            uint _e56 = a;
+            a = _e56 + 1u;
         }
         loop_init_6 = false;
-        uint _e37 = a;
-        if (_e37 < 4u) {
+        uint _e33 = a;
+        if (_e33 < 4u) {
         } else {
             break;
         }
         {
-            float _e40 = sum_2;
-            uint _e45 = a;
-            float _e50 = gates[((post + 4u) + (4u * _e45)) + stream];
-            uint _e52 = a;
-            uint _e55 = p.hidden_size;
-            float _e59 = streams[first_2 + (_e52 * _e55)];
-            sum_2 = _e40 + (_e50 * _e59);
+            metal::float4 _e36 = sum_2;
+            uint _e41 = a;
+            float _e46 = gates[((post + 4u) + (4u * _e41)) + stream];
+            uint _e48 = a;
+            metal::float4 _e52 = streams[first_1 + (_e48 * hidden_fours)];
+            sum_2 = _e36 + (_e46 * _e52);
         }
     }
-    float _e65 = sum_2;
-    return _e65;
+    metal::float4 _e58 = sum_2;
+    return _e58;
 }
 
 void add_row(
@@ -269,10 +269,10 @@ void add_row(
     thread type_3& sums_1,
     device type_6 const& weight_values,
     constant Parameters& p,
-    threadgroup type_11& slices,
+    threadgroup type_12& slices,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    uint t_3 = 0u;
+    uint t_1 = 0u;
     uint i_2 = {};
     uint stream_1 = lane / 2u;
     uint half_ = lane % 2u;
@@ -283,17 +283,17 @@ void add_row(
     bool loop_init_7 = true;
     while(true) {
         if (!loop_init_7) {
-            uint _e54 = t_3;
-            t_3 = _e54 + 1u;
+            uint _e54 = t_1;
+            t_1 = _e54 + 1u;
         }
         loop_init_7 = false;
-        uint _e24 = t_3;
+        uint _e24 = t_1;
         if (_e24 < TOKENS) {
         } else {
             break;
         }
         {
-            uint _e27 = t_3;
+            uint _e27 = t_1;
             uint at = (_e27 * SLICE_FOURS) + (lane * HALF_FOURS);
             i_2 = 0u;
             bool loop_init_8 = true;
@@ -309,7 +309,7 @@ void add_row(
                     break;
                 }
                 {
-                    uint _e38 = t_3;
+                    uint _e38 = t_1;
                     float _e40 = sums_1.inner[_e38];
                     uint _e41 = i_2;
                     uint _e44 = i_2;
@@ -325,35 +325,36 @@ void add_row(
 void add_pair(
     uint pair,
     uint lane_1,
+    uint to,
     thread type_3& sums_2,
-    threadgroup type_11& slices
+    threadgroup type_12& slices
 ) {
-    uint t_4 = 0u;
+    uint t_2 = 0u;
     uint mine = ((lane_1 / 4u) * HALF_FOURS) + (2u * (lane_1 % 4u));
     bool loop_init_9 = true;
     while(true) {
         if (!loop_init_9) {
-            uint _e63 = t_4;
-            t_4 = _e63 + 1u;
+            uint _e65 = t_2;
+            t_2 = _e65 + 1u;
         }
         loop_init_9 = false;
-        uint _e14 = t_4;
-        if (_e14 < TOKENS) {
+        uint _e15 = t_2;
+        if (_e15 < TOKENS) {
         } else {
             break;
         }
         {
-            uint _e17 = t_4;
-            uint a_1 = ((_e17 * SLICE_FOURS) + ((2u * FIRST_OF_PAIR.inner[pair]) * HALF_FOURS)) + mine;
-            uint _e28 = t_4;
-            uint b = ((_e28 * SLICE_FOURS) + ((2u * SECOND_OF_PAIR.inner[pair]) * HALF_FOURS)) + mine;
-            uint _e39 = t_4;
-            float _e41 = sums_2.inner[_e39];
-            metal::float4 _e44 = slices.inner[a_1];
-            metal::float4 _e47 = slices.inner[b];
-            metal::float4 _e53 = slices.inner[a_1 + 1u];
-            metal::float4 _e58 = slices.inner[b + 1u];
-            sums_2.inner[_e39] = _e41 + (metal::dot(_e44, _e47) + metal::dot(_e53, _e58));
+            uint _e18 = t_2;
+            uint a_1 = ((_e18 * SLICE_FOURS) + ((2u * FIRST_OF_PAIR.inner[pair]) * HALF_FOURS)) + mine;
+            uint _e29 = t_2;
+            uint b = ((_e29 * SLICE_FOURS) + ((2u * SECOND_OF_PAIR.inner[pair]) * HALF_FOURS)) + mine;
+            uint _e40 = t_2;
+            float _e43 = sums_2.inner[to + _e40];
+            metal::float4 _e46 = slices.inner[a_1];
+            metal::float4 _e49 = slices.inner[b];
+            metal::float4 _e55 = slices.inner[a_1 + 1u];
+            metal::float4 _e60 = slices.inner[b + 1u];
+            sums_2.inner[to + _e40] = _e43 + (metal::dot(_e46, _e49) + metal::dot(_e55, _e60));
         }
     }
     return;
@@ -369,143 +370,105 @@ struct main_Input {
 , device type_6 const& weight_values [[user(fake0)]]
 , constant Parameters& p [[user(fake0)]]
 , device type_10& slice_sums [[user(fake0)]]
-, device type_10& streams [[user(fake0)]]
-, device type_10 const& y [[user(fake0)]]
+, device type_11& streams [[user(fake0)]]
+, device type_11 const& y [[user(fake0)]]
 , device type_10 const& gates [[user(fake0)]]
-, threadgroup type_11& slices
+, threadgroup type_12& slices
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
-    uint t = 0u;
-    uint t_1 = 0u;
     bool local = {};
-    uint first = 0u;
-    type_3 sums = {};
+    metal::float4 value = metal::float4(0.0);
     bool local_1 = {};
-    uint t_2 = {};
+    type_3 sums = {};
+    uint t = 0u;
     bool local_2 = {};
+    bool local_3 = {};
     uint first_token = workgroup.y * TOKENS;
     uint first_channel_1 = workgroup.x * SLICE;
-    uint stream_2 = thread_ / SLICE;
-    uint channel_1 = first_channel_1 + (thread_ % SLICE);
-    uint my_four = ((thread_ / 32u) * HALF_FOURS) + ((thread_ % 32u) / 4u);
-    bool loop_init_10 = true;
-    while(true) {
-        if (!loop_init_10) {
-            uint _e47 = t;
-            t = _e47 + 1u;
-        }
-        loop_init_10 = false;
-        uint _e25 = t;
-        if (_e25 < TOKENS) {
-        } else {
-            break;
-        }
-        {
-            uint _e28 = t;
-            uint _e32 = p.n_tokens;
-            uint token_1 = metal::min(first_token + _e28, _e32 - 1u);
-            uint _e37 = t;
-            float _e45 = expanded(token_1, stream_2, channel_1, p, streams, y, gates, _buffer_sizes);
-            slices.inner[(_e37 * SLICE_FOURS) + my_four][thread_ % 4u] = _e45;
-        }
+    uint own = thread_ / 64u;
+    uint stream_2 = (thread_ / FOURS) % 4u;
+    uint four_1 = (first_channel_1 / 4u) + (thread_ % FOURS);
+    if (own < TOKENS) {
+        uint _e27 = p.n_tokens;
+        local = (first_token + own) < _e27;
+    } else {
+        local = false;
+    }
+    bool has_own = local;
+    if (has_own) {
+        metal::float4 _e35 = expanded(first_token + own, stream_2, four_1, p, streams, y, gates, _buffer_sizes);
+        value = _e35;
+    }
+    if (own < TOKENS) {
+        uint half_1 = (thread_ % FOURS) / 8u;
+        uint at_1 = (own * SLICE_FOURS) + (((2u * stream_2) + half_1) * HALF_FOURS);
+        metal::float4 _e55 = value;
+        slices.inner[at_1 + (thread_ % 8u)] = _e55;
     }
     metal::threadgroup_barrier(metal::mem_flags::mem_device);
     metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
     if (true) {
-        bool loop_init_11 = true;
-        while(true) {
-            if (!loop_init_11) {
-                uint _e88 = t_1;
-                t_1 = _e88 + 1u;
-            }
-            loop_init_11 = false;
-            uint _e52 = t_1;
-            if (_e52 < TOKENS) {
-                uint _e57 = t_1;
-                uint _e61 = p.n_tokens;
-                local = (first_token + _e57) < _e61;
-            } else {
-                local = false;
-            }
-            bool _e64 = local;
-            if (_e64) {
-            } else {
-                break;
-            }
-            {
-                uint _e65 = t_1;
-                uint _e72 = p.hidden_size;
-                uint at_1 = ((((first_token + _e65) * 4u) + stream_2) * _e72) + channel_1;
-                uint _e78 = t_1;
-                float _e86 = slices.inner[(_e78 * SLICE_FOURS) + my_four][thread_ % 4u];
-                streams[at_1] = _e86;
-            }
+        local_1 = has_own;
+    } else {
+        local_1 = false;
+    }
+    bool _e60 = local_1;
+    if (_e60) {
+        uint _e68 = p.hidden_size;
+        metal::float4 _e74 = value;
+        streams[((((first_token + own) * 4u) + stream_2) * (_e68 / 4u)) + four_1] = _e74;
+    }
+    uint team = thread_ / TEAM;
+    uint lane_2 = thread_ % TEAM;
+    uint second_pair = (team - N_ROWS) + PAIR_TEAMS;
+    if (team < N_ROWS) {
+        add_row(team, lane_2, first_channel_1, sums, weight_values, p, slices, _buffer_sizes);
+    } else {
+        add_pair(team - N_ROWS, lane_2, 0u, sums, slices);
+        if (second_pair < PAIRS) {
+            add_pair(second_pair, lane_2, TOKENS, sums, slices);
         }
     }
-    uint _e92 = p.n_rows;
-    uint n_sums = _e92 + PAIRS;
-    uint lane_2 = thread_ % TEAM;
-    bool loop_init_12 = true;
+    team_sums(sums, thread_, team_partials);
+    if (lane_2 != 0u) {
+        return;
+    }
+    bool loop_init_10 = true;
     while(true) {
-        if (!loop_init_12) {
-            uint _e154 = first;
-            first = _e154 + 32u;
+        if (!loop_init_10) {
+            uint _e142 = t;
+            t = _e142 + 1u;
         }
-        loop_init_12 = false;
-        uint _e99 = first;
-        if (_e99 < n_sums) {
+        loop_init_10 = false;
+        uint _e96 = t;
+        if (_e96 < TOKENS) {
+            uint _e101 = t;
+            uint _e105 = p.n_tokens;
+            local_2 = (first_token + _e101) < _e105;
+        } else {
+            local_2 = false;
+        }
+        bool _e108 = local_2;
+        if (_e108) {
         } else {
             break;
         }
         {
-            uint _e101 = first;
-            uint i_3 = _e101 + (thread_ / TEAM);
-            sums = type_3 {};
-            uint _e109 = p.n_rows;
-            if (i_3 < _e109) {
-                add_row(i_3, lane_2, first_channel_1, sums, weight_values, p, slices, _buffer_sizes);
+            uint _e109 = t;
+            uint to_1 = (((first_token + _e109) * grid.x) + workgroup.x) * 34u;
+            uint _e120 = t;
+            float _e122 = sums.inner[_e120];
+            slice_sums[to_1 + team] = _e122;
+            if (team >= N_ROWS) {
+                local_3 = second_pair < PAIRS;
             } else {
-                if (i_3 < n_sums) {
-                    uint _e114 = p.n_rows;
-                    add_pair(i_3 - _e114, lane_2, sums, slices);
-                }
+                local_3 = false;
             }
-            team_sums(sums, thread_, team_partials);
-            if (lane_2 == 0u) {
-                local_1 = i_3 < n_sums;
-            } else {
-                local_1 = false;
-            }
-            bool _e122 = local_1;
-            if (_e122) {
-                t_2 = 0u;
-                bool loop_init_13 = true;
-                while(true) {
-                    if (!loop_init_13) {
-                        uint _e152 = t_2;
-                        t_2 = _e152 + 1u;
-                    }
-                    loop_init_13 = false;
-                    uint _e125 = t_2;
-                    if (_e125 < TOKENS) {
-                        uint _e130 = t_2;
-                        uint _e134 = p.n_tokens;
-                        local_2 = (first_token + _e130) < _e134;
-                    } else {
-                        local_2 = false;
-                    }
-                    bool _e137 = local_2;
-                    if (_e137) {
-                    } else {
-                        break;
-                    }
-                    {
-                        uint _e139 = t_2;
-                        uint _e148 = t_2;
-                        float _e150 = sums.inner[_e148];
-                        slice_sums[((((first_token + _e139) * grid.x) + workgroup.x) * n_sums) + i_3] = _e150;
-                    }
-                }
+            bool _e130 = local_3;
+            if (_e130) {
+                uint _e137 = t;
+                float _e140 = sums.inner[TOKENS + _e137];
+                slice_sums[(to_1 + N_ROWS) + second_pair] = _e140;
             }
         }
     }

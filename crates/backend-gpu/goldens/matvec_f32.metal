@@ -58,7 +58,7 @@ float group_product(
 ) {
     float sum = 0.0;
     uint i = 0u;
-    uint at = (first / 4u) + (group * 8u);
+    uint at_1 = (first / 4u) + (group * 8u);
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
@@ -75,7 +75,7 @@ float group_product(
             float _e16 = sum;
             uint _e17 = i;
             uint _e20 = i;
-            metal::float4 _e23 = x[at + _e20];
+            metal::float4 _e23 = x[at_1 + _e20];
             sum = _e16 + metal::dot(values.inner[_e17], _e23);
         }
     }
@@ -231,6 +231,15 @@ void activations_begin(
     return;
 }
 
+metal::float4 x_four(
+    uint at,
+    device type_3 const& x,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    metal::float4 _e3 = x[at];
+    return _e3;
+}
+
 uint n_blocks(
     uint n_rows
 ) {
@@ -333,8 +342,8 @@ void wa_rows(
     bool loop_init_8 = true;
     while(true) {
         if (!loop_init_8) {
-            uint _e102 = step;
-            step = _e102 + 1u;
+            uint _e98 = step;
+            step = _e98 + 1u;
         }
         loop_init_8 = false;
         uint _e13 = step;
@@ -358,8 +367,8 @@ void wa_rows(
             bool loop_init_9 = true;
             while(true) {
                 if (!loop_init_9) {
-                    uint _e99 = r_1;
-                    r_1 = _e99 + 1u;
+                    uint _e95 = r_1;
+                    r_1 = _e95 + 1u;
                 }
                 loop_init_9 = false;
                 uint _e31 = r_1;
@@ -378,8 +387,8 @@ void wa_rows(
                     bool loop_init_10 = true;
                     while(true) {
                         if (!loop_init_10) {
-                            uint _e96 = t_1;
-                            t_1 = _e96 + 1u;
+                            uint _e92 = t_1;
+                            t_1 = _e92 + 1u;
                         }
                         loop_init_10 = false;
                         uint _e55 = t_1;
@@ -393,13 +402,13 @@ void wa_rows(
                             if (_e58 < _e61) {
                                 uint _e63 = t_1;
                                 uint _e66 = p.x_width;
-                                uint at_1 = (((_e63 * _e66) + part) / 4u) + (2u * i_3);
+                                uint at_2 = (((_e63 * _e66) + part) / 4u) + (2u * i_3);
                                 uint _e74 = r_1;
                                 uint _e77 = t_1;
                                 float _e80 = sums_1.inner[(_e74 * TOKENS) + _e77];
-                                metal::float4 _e84 = x[at_1];
-                                metal::float4 _e91 = x[at_1 + 1u];
-                                sums_1.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e84) + metal::dot(_e44.inner[1], _e91));
+                                metal::float4 _e82 = x_four(at_2, x, _buffer_sizes);
+                                metal::float4 _e87 = x_four(at_2 + 1u, x, _buffer_sizes);
+                                sums_1.inner[(_e74 * TOKENS) + _e77] = _e80 + (metal::dot(_e44.inner[0], _e82) + metal::dot(_e44.inner[1], _e87));
                             }
                         }
                     }

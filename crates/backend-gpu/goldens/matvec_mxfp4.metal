@@ -58,7 +58,7 @@ float group_product(
 ) {
     float sum = 0.0;
     uint i = 0u;
-    uint at = (first / 4u) + (group * 8u);
+    uint at_1 = (first / 4u) + (group * 8u);
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
@@ -75,7 +75,7 @@ float group_product(
             float _e16 = sum;
             uint _e17 = i;
             uint _e20 = i;
-            metal::float4 _e23 = x[at + _e20];
+            metal::float4 _e23 = x[at_1 + _e20];
             sum = _e16 + metal::dot(values.inner[_e17], _e23);
         }
     }
@@ -229,6 +229,15 @@ void activations_begin(
     uint thread_2
 ) {
     return;
+}
+
+metal::float4 x_four(
+    uint at,
+    device type_3 const& x,
+    constant _mslBufferSizes& _buffer_sizes
+) {
+    metal::float4 _e3 = x[at];
+    return _e3;
 }
 
 uint n_blocks(

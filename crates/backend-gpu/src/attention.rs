@@ -21,7 +21,8 @@ use crate::profile::DeviceProfile;
 const TEAM: usize = 32;
 /// Heads of a workgroup.
 const HEADS: usize = WORKGROUP / TEAM;
-/// Rows decoded at once: what fits workgroup memory of 32 KiB beside the partial sums.
+/// Rows decoded at once: what fits workgroup memory of 32 KiB beside the partial sums, and a
+/// thread's registers.
 const TILE_ROWS: usize = 8;
 /// Workgroups that keep a large device busy.
 const BUSY_WORKGROUPS: usize = 256;
@@ -31,6 +32,10 @@ const SHARE_ROWS: usize = 32;
 /// Workgroups that few tokens are split over, and shares of a token at most: latency decides there.
 const MANY_WORKGROUPS: usize = 512;
 const MAX_SPLITS: usize = 128;
+/// Where rows are many, workgroups are up to so many instead, of no fewer tiles than these: what
+/// partial sums cost then is little beside the rows.
+const LONG_WORKGROUPS: usize = 1024;
+const LONG_TILES: usize = 8;
 /// Channels of a head that a workgroup puts together, and its threads.
 const COMBINE_CHANNELS: usize = 128;
 const COMBINE_WORKGROUP: usize = 256;
@@ -72,14 +77,8 @@ pub(crate) fn attend_kernel(profile: &DeviceProfile, layout: &KvLayout, reads: R
     Kernel { name: "attend", constants, parts }
 }
 
-/// Rows that a workgroup decodes at once for few tokens. Sums through workgroup memory leave less
-/// room.
-fn raw_tile_rows(profile: &DeviceProfile) -> usize {
-    if profile.subgroup_size.is_some() { 16 } else { 8 }
-}
-
 pub(crate) fn raw_kernel(profile: &DeviceProfile, layout: &KvLayout, reads: Reads) -> Kernel {
-    let (mut constants, reduction) = reduction(profile, TEAM, raw_tile_rows(profile) + 1);
+    let (mut constants, reduction) = reduction(profile, TEAM, TILE_ROWS + 1);
     let (more, load) = loading(layout, reads);
     constants.extend(more);
     let parts = vec![load, reduction, include_str!("shaders/attend_raw.wgsl").into()];
@@ -121,6 +120,14 @@ pub(crate) fn combine_kernel(width: usize) -> Kernel {
 fn n_splits(n_heads: usize, n_tokens: usize, n_rows: usize) -> usize {
     let wanted = BUSY_WORKGROUPS.div_ceil(n_heads.div_ceil(HEADS) * n_tokens);
     wanted.min(n_rows / SHARE_ROWS).max(1)
+}
+
+/// Shares that `n_tiles` tiles of a token are split into, of which each takes `workgroups`.
+fn raw_splits(workgroups: usize, n_tiles: usize) -> usize {
+    let many = MANY_WORKGROUPS.div_ceil(workgroups);
+    let long = n_tiles.div_ceil(LONG_TILES).min(LONG_WORKGROUPS.div_ceil(workgroups));
+    let wanted = many.max(long).min(MAX_SPLITS);
+    n_tiles.div_ceil(n_tiles.div_ceil(wanted))
 }
 
 /// Compressed rows that a run reads.
@@ -333,12 +340,9 @@ fn attend_raw_run(
     else {
         return;
     };
-    let tile_rows = raw_tile_rows(&context.device.profile);
-    let n_tiles =
-        (params.window.min(run.first_position + run.n_rows) + n_compressed).div_ceil(tile_rows);
+    let n_rows = params.window.min(run.first_position + run.n_rows) + n_compressed;
     let head_groups = params.n_heads.div_ceil(HEADS);
-    let wanted = MANY_WORKGROUPS.div_ceil(head_groups * run.n_rows).min(MAX_SPLITS);
-    let n_splits = n_tiles.div_ceil(n_tiles.div_ceil(wanted));
+    let n_splits = raw_splits(head_groups * run.n_rows, n_rows.div_ceil(TILE_ROWS));
     let n_partials = run.n_rows * params.n_heads * n_splits;
     let sums = context.scratch(Scratch::AttentionPartials, n_partials * head_dim);
     let weights = context.scratch(Scratch::AttentionWeights, n_partials * 2);
@@ -404,4 +408,23 @@ fn combine_raw(
     let n_parts = head_dim / combined_channels(*head_dim);
     let grid = [params.n_heads as u32, run.n_rows as u32, n_parts as u32];
     context.dispatch_variant(kernel, &bindings, &parameters, grid);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_hold_all_tiles_and_fit_what_combines_them() {
+        for workgroups in [1, 8, 64, 1000] {
+            for n_tiles in [1, 2, 16, 80, 993, 31_266] {
+                let n_splits = raw_splits(workgroups, n_tiles);
+                assert!((1..=MAX_SPLITS.min(n_tiles)).contains(&n_splits));
+                let share = n_tiles.div_ceil(n_splits);
+                assert!(share * (n_splits - 1) < n_tiles, "{n_tiles} tiles: an empty share");
+            }
+        }
+        assert_eq!(raw_splits(8, 80), 40);
+        assert_eq!(raw_splits(8, 993), 125);
+    }
 }

@@ -149,6 +149,8 @@ pub(crate) enum Scratch {
     IndexQueries,
     /// Scores of index rows.
     IndexScores,
+    /// Rows that parts of a choice have chosen, with their scores.
+    IndexCandidates,
     /// Partial sums of attention.
     AttentionPartials,
     /// Their largest scores and sums of weights, for few tokens.

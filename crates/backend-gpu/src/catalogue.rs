@@ -10,6 +10,7 @@ use crate::linear::{MatrixTiles, Streamed};
 use crate::pipelines::Kernel;
 use crate::profile::DeviceProfile;
 use crate::store::Stored;
+use crate::top_k::Step;
 use crate::weights::Format;
 use crate::{hyper_connection, index, kv, linear, measure, norm, packed, store};
 
@@ -47,6 +48,7 @@ pub(crate) fn of_format(
     let streamed = |n_groups, n_tokens, packs_out| Streamed {
         formats: &formats,
         n_groups,
+        n_rows: 4096,
         n_tokens,
         aligned,
         packable: aligned,
@@ -93,18 +95,20 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
     let attend =
         |rounding, reads| attention::attend_kernel(profile, &attention_rows(rounding), reads);
     let attend_raw = |reads| attention::raw_kernel(profile, &attention_rows(packed), reads);
+    let top_k = |n_inputs, is_first| Step::of(profile, n_inputs, 512, is_first).kernel();
     let learned = |has_bias| experts::route_kernel(256, 6, Choosing::Learned { has_bias });
     let inputs = [Format::Q8_0, Format::Q8_0, Format::F16, Format::F16, Format::F16, Format::F16];
     let streamed = Streamed {
         formats: &[&inputs[..], &[Format::F16]].concat(),
         n_groups: HIDDEN_GROUPS,
+        n_rows: 4096,
         n_tokens: 1,
         aligned: true,
         packable: true,
         packs_out: false,
         norms: None,
     };
-    let q_b = [Format::Q8_0; 2];
+    let q_b = [Format::Q8_0, Format::F16];
     let normed = Streamed { formats: &q_b, n_groups: 32, norms: Some(1024), ..streamed };
     let mut kernels = vec![
         ("attention_queries", linear::matvec_kernel(profile, &normed)),
@@ -132,7 +136,10 @@ pub(crate) fn without_format(profile: &DeviceProfile) -> Vec<(&'static str, Kern
         ("index_query", index::query_kernel(128)),
         ("index_score", index::score_kernel(&index_rows(packed))),
         ("index_score_plain", index::score_kernel(&index_rows(plain))),
-        ("index_top_k", index::top_k_kernel()),
+        ("index_top_k", top_k(512, true)),
+        ("index_top_k_first", top_k(250_000, true)),
+        ("index_top_k_next", top_k(31_744, false)),
+        ("index_top_k_last", top_k(1024, false)),
         ("attend_window", attend(packed, Reads::Window)),
         ("attend_visible", attend(packed, Reads::Visible)),
         ("attend_selected", attend(packed, Reads::Selected)),

@@ -318,6 +318,7 @@ fn inputs(aligned: bool, packed: bool) -> Vec<Part> {
 pub(crate) fn gate_up_kernel(profile: &DeviceProfile, few: &FewTokens) -> Kernel {
     let (mut constants, reduction) = reduction(profile, few.gate_team(), 2 * HIDDEN_ROWS);
     constants.push(("ROWS", HIDDEN_ROWS as u32));
+    constants.push(("GROUPS", few.n_groups[0] as u32));
     constants.push(("SHARED", u32::from(few.shared.is_some())));
     let packed = few.packs_input(profile);
     let mut parts = inputs(few.aligned[0], packed);
@@ -387,13 +388,7 @@ fn gate_up(
     if let Some(packed) = &packed_hidden {
         bindings.extend([Binding::Write(&packed.quants), Binding::Write(&packed.scales)]);
     }
-    let parameters = [
-        n_rows as u32,
-        x.width as u32,
-        gate.groups() as u32,
-        routed.n_chosen as u32,
-        limit.to_bits(),
-    ];
+    let parameters = [n_rows as u32, x.width as u32, routed.n_chosen as u32, limit.to_bits()];
     let n_blocks = n_rows.div_ceil(few.gate_rows()) * (n_choices / x.n_rows);
     let grid = [n_blocks as u32, x.n_rows as u32, 1];
     context.dispatch(&kernel, &bindings, &parameters, grid);
@@ -405,6 +400,7 @@ fn gate_up(
 
 pub(crate) fn down_kernel(profile: &DeviceProfile, few: &FewTokens) -> Kernel {
     let (mut constants, reduction) = reduction(profile, few.down_team(), 1);
+    constants.push(("GROUPS", few.n_groups[1] as u32));
     constants.push(("SHARED", u32::from(few.shared.is_some())));
     let packed = few.packs_hidden(profile);
     let mut parts = inputs(few.aligned[1], packed);
@@ -430,7 +426,7 @@ fn sum_down(
     adds: bool,
 ) {
     let down = experts.down;
-    let (columns, n_groups) = (down.columns(), down.groups());
+    let columns = down.columns();
     let kernel = down_kernel(&context.device.profile, few);
     let n_choices = out.n_rows * (routed.n_chosen + usize::from(shared.is_some()));
     let packed = few
@@ -449,7 +445,7 @@ fn sum_down(
     if let Some(shared) = shared {
         bindings.extend(shared.down.buffers().iter().map(Binding::Read));
     }
-    let parameters = [out.width, columns, n_groups, routed.n_chosen, usize::from(adds)];
+    let parameters = [out.width, columns, routed.n_chosen, usize::from(adds)];
     let rows_per_workgroup = WORKGROUP / few.down_team();
     let grid = [out.width.div_ceil(rows_per_workgroup) as u32, out.n_rows as u32, 1];
     context.dispatch(&kernel, &bindings, &parameters.map(|word| word as u32), grid);
@@ -473,11 +469,13 @@ pub(crate) fn tiled_kernel(format: Format, aligned: bool) -> Kernel {
 
 /// A product of experts on matrix units.
 pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
-    let (constants, [matrices, product]) = tiles.parts();
+    let (constants, [matrices, product]) = tiles.parts(false);
+    let [stored, begin] = format.tile_parts("weight", 3);
     let parts = vec![
         include_str!("shaders/matmul_experts.wgsl").into(),
         matrices,
-        format.part("weight", 3),
+        stored,
+        begin,
         product,
         include_str!("shaders/matrices/experts.wgsl").into(),
     ];

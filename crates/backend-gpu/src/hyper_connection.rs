@@ -184,7 +184,7 @@ pub(crate) fn slices_kernel(
     n_tokens: usize,
 ) -> Kernel {
     let n_together = slice_tokens(n_tokens);
-    let (mut constants, reduction) = reduction(profile, SLICE_TEAM, n_together);
+    let (mut constants, reduction) = reduction(profile, SLICE_TEAM, 2 * n_together);
     constants.push(("EXPANDS", u32::from(expands)));
     constants.push(("TOKENS", n_together as u32));
     let parts = vec![
@@ -293,7 +293,7 @@ fn sum_slices(
         Binding::Read(&gates.buffer),
     ];
     bindings.extend(function.buffers().iter().map(Binding::Read));
-    let parameters = [width, function.n_rows(), function.groups(), n_tokens];
+    let parameters = [width, function.groups(), n_tokens];
     let grid = [n_slices as u32, n_tokens.div_ceil(slice_tokens(n_tokens)) as u32, 1];
     context.dispatch(&kernel, &bindings, &parameters.map(|word| word as u32), grid);
     sums

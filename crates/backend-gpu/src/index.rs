@@ -1,4 +1,4 @@
-//! The lightning indexer: scores of index rows, and the exact choice among them.
+//! The lightning indexer: scores of index rows, among which [`top_k`] chooses.
 
 use backend::kv_row::{KvLayout, KvRounding};
 use backend::{IndexParams, Run};
@@ -10,6 +10,7 @@ use crate::linear::MATVEC_TOKENS;
 use crate::memory::{KvRows, Selection, Tensor};
 use crate::pipelines::{Kernel, Variant};
 use crate::profile::DeviceProfile;
+use crate::top_k;
 
 /// Index rows that a workgroup scores.
 const SCORE_ROWS: usize = 32;
@@ -69,11 +70,6 @@ fn suits_matrices(profile: &DeviceProfile, scored: Scored<'_>, n_tokens: usize) 
         && scored.keys.layout.width.is_multiple_of(16)
 }
 
-pub(crate) fn top_k_kernel() -> Kernel {
-    let parts = vec![include_str!("shaders/index_top_k.wgsl").into()];
-    Kernel { name: "index_top_k", constants: Vec::new(), parts }
-}
-
 /// Queries, their weights and the keys they meet.
 #[derive(Clone, Copy)]
 struct Scored<'a> {
@@ -122,16 +118,11 @@ pub(crate) fn index_select(
 fn select_part(context: &mut Context, out: &Selection, scored: Scored<'_>, run: Run) {
     let IndexParams { ratio, top_k, .. } = *scored.params;
     let n_scores = (run.first_position + run.n_rows) / ratio;
-    let chooses = n_scores > top_k;
     let scores = context.scratch(Scratch::IndexScores, run.n_rows * n_scores);
-    if chooses {
+    if n_scores > top_k {
         score(context, &scores, scored, run, n_scores);
     }
-    let bindings = [Binding::Write(&out.buffer), Binding::Read(&scores)];
-    let parameters = [run.first_row, run.first_position, ratio, top_k, n_scores];
-    let parameters = parameters.map(|word| word as u32);
-    let kernel = (Variant::named("index_top_k"), |_: &DeviceProfile| top_k_kernel());
-    context.dispatch_variant(kernel, &bindings, &parameters, [run.n_rows as u32, 1, 1]);
+    top_k::choose(context, out, (&scores, n_scores), scored.params, run);
 }
 
 fn score(context: &mut Context, scores: &Buffer, scored: Scored<'_>, run: Run, n_scores: usize) {

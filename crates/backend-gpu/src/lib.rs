@@ -38,6 +38,7 @@ mod rotation;
 mod shader_tests;
 mod store;
 mod timing;
+mod top_k;
 mod weights;
 
 pub use device::{Adapter, AdapterChoice, OpenError, Options, adapters};

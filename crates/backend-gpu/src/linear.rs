@@ -72,6 +72,9 @@ const SEGMENTS: [&str; 8] = ["wa", "wb", "wc", "wd", "we", "wf", "wg", "wh"];
 /// Bindings of the first output and of the activations, in f32 and rounded.
 const SHARED_BINDINGS: u32 = 4;
 
+/// Rows of which two at a time would leave processors of a large device idle: a router's.
+const FEW_ROWS: usize = 256;
+
 /// What a kernel streams past a few tokens.
 #[derive(Clone, Copy)]
 pub(crate) struct Streamed<'a> {
@@ -79,6 +82,8 @@ pub(crate) struct Streamed<'a> {
     pub(crate) formats: &'a [Format],
     /// Groups of a row of any of them.
     pub(crate) n_groups: usize,
+    /// Rows of all of them.
+    pub(crate) n_rows: usize,
     pub(crate) n_tokens: usize,
     /// How activations may be read.
     pub(crate) aligned: bool,
@@ -116,12 +121,13 @@ impl Streamed<'_> {
         }
     }
 
-    /// Rows that a team makes at once: more reads under way where sums allow.
+    /// Rows that a team makes at once: more reads under way where sums allow, unless a device would
+    /// have idle processors.
     fn rows(&self) -> usize {
         match (self.norms, self.n_tokens) {
             // Fewer workgroups that norm.
             (Some(_), _) => 4,
-            (None, 0..=1) => 2,
+            (None, 0..=1) if self.packs_out || self.n_rows > FEW_ROWS => 2,
             (None, _) => 1,
         }
     }
@@ -160,6 +166,9 @@ pub(crate) fn matvec_kernel(profile: &DeviceProfile, streamed: &Streamed<'_>) ->
             parts.push(include_str!("shaders/activations_packed.wgsl").into());
         }
         parts.push(include_str!("shaders/activations_ready.wgsl").into());
+        if streamed.aligned {
+            parts.push(include_str!("shaders/activations_fours.wgsl").into());
+        }
     }
     parts.push(include_str!("shaders/matvec.wgsl").into());
     let mut binding = SHARED_BINDINGS;
@@ -231,9 +240,14 @@ impl MatrixTiles {
         self.planes
     }
 
-    /// Constants and the parts beside those with the format, with `tile_at`, and with the entry.
-    pub(crate) fn parts(self) -> (Vec<(&'static str, u32)>, [Part; 2]) {
-        let constants = vec![("TOKEN_SUBGROUPS", self.token_subgroups), ("PLANES", self.planes)];
+    /// Constants and the parts beside those with the format, with `tile_at`, and with the entry;
+    /// `full` says that most tiles have all their tokens.
+    pub(crate) fn parts(self, full: bool) -> (Vec<(&'static str, u32)>, [Part; 2]) {
+        let constants = vec![
+            ("TOKEN_SUBGROUPS", self.token_subgroups),
+            ("PLANES", self.planes),
+            ("FULL", u32::from(full)),
+        ];
         let matrices = match self.side {
             16 => include_str!("shaders/matrices/side_16.wgsl"),
             _ => include_str!("shaders/matrices/side_8.wgsl"),
@@ -245,11 +259,13 @@ impl MatrixTiles {
 
 /// The product with many tokens on matrix units.
 pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
-    let (constants, [matrices, product]) = tiles.parts();
+    let (constants, [matrices, product]) = tiles.parts(true);
+    let [stored, begin] = format.tile_parts("weight", WEIGHT_BINDING);
     let parts = vec![
         include_str!("shaders/matmul_dense.wgsl").into(),
         matrices,
-        format.part("weight", WEIGHT_BINDING),
+        stored,
+        begin,
         product,
         include_str!("shaders/matrices/dense.wgsl").into(),
     ];
@@ -332,7 +348,7 @@ pub(crate) fn matmuls(context: &mut Context, outs: &mut [(&mut Tensor, &Weight)]
 }
 
 /// The norm of one token's activations in front of products, and the products: in one kernel where
-/// they are rounded anyway.
+/// some of them take rounded activations anyway.
 pub(crate) fn norm_matmuls(
     context: &mut Context,
     outs: &mut [(&mut Tensor, &Weight)],
@@ -348,7 +364,8 @@ pub(crate) fn norm_matmuls(
         && is_packable(x.width, x.width)
         && x.width <= packed::BLOCK * WORKGROUP
         && outs.len() <= SEGMENTS.len()
-        && outs.iter().all(|(_, weight)| weight.format().packs())
+        && outs.iter().any(|(_, weight)| weight.format().packs())
+        && outs.iter().all(|(_, weight)| weight.format().packs() || weight.format().is_plain())
         && SHARED_BINDINGS + n_bindings <= profile.storage_buffers;
     if !fuses {
         norm::rms_norm(context, normed, x, gain, eps);
@@ -394,6 +411,7 @@ fn stream(context: &mut Context, outs: &[(Rows<'_>, &Weight)], streaming: &Strea
     let streamed = Streamed {
         formats: &formats,
         n_groups,
+        n_rows: outs.iter().map(|(out, _)| out.width).sum(),
         n_tokens,
         aligned: is_aligned(columns, x.width),
         packable: is_packable(columns, x.width),

@@ -24,6 +24,13 @@ use crate::pipelines::Part;
 /// Weights that a kernel reads at once.
 pub(crate) const GROUP: usize = 32;
 
+/// Texts of a format, one behind the other.
+macro_rules! format_text {
+    ($($name:literal),+) => {
+        concat!($(include_str!(concat!("shaders/formats/", $name, ".wgsl")), "\n"),+)
+    };
+}
+
 /// Formats with kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Format {
@@ -55,12 +62,12 @@ impl Format {
     fn text(self) -> &'static str {
         match self {
             Self::F32 => include_str!("shaders/formats/f32.wgsl"),
-            Self::F16 => include_str!("shaders/formats/f16.wgsl"),
             Self::Bf16 => include_str!("shaders/formats/bf16.wgsl"),
-            Self::Q8_0 => include_str!("shaders/formats/q8_0.wgsl"),
-            Self::Q4K => include_str!("shaders/formats/q4_k.wgsl"),
-            Self::Q2K => include_str!("shaders/formats/q2_k.wgsl"),
-            Self::Iq2Xxs => include_str!("shaders/formats/iq2_xxs.wgsl"),
+            Self::F16 => include_str!("shaders/formats/f16.wgsl"),
+            Self::Q8_0 => format_text!("q8_0", "bytes"),
+            Self::Q4K => format_text!("q4_k", "bytes"),
+            Self::Q2K => format_text!("q2_k", "bytes"),
+            Self::Iq2Xxs => format_text!("iq2_xxs", "points_read", "bytes"),
             Self::Mxfp4 => include_str!("shaders/formats/mxfp4.wgsl"),
         }
     }
@@ -68,6 +75,17 @@ impl Format {
     /// The functions that read this format, named `{name}_…`, with bindings from `binding` on.
     pub(crate) fn part(self, name: &'static str, binding: u32) -> Part {
         Part::weight(self.text(), name, binding)
+    }
+
+    /// The same for kernels that decode many groups: all threads call `{name}_begin` first.
+    pub(crate) fn tile_parts(self, name: &'static str, binding: u32) -> [Part; 2] {
+        if self == Self::Iq2Xxs {
+            let text = format_text!("iq2_xxs", "bytes");
+            let kept = include_str!("shaders/formats/points_kept.wgsl");
+            return [Part::weight(text, name, binding), Part::weight(kept, name, 0)];
+        }
+        let begin = include_str!("shaders/formats/begin_none.wgsl");
+        [self.part(name, binding), Part::weight(begin, name, 0)]
     }
 
     /// Whether there are products with int8 activations.
@@ -113,7 +131,8 @@ impl Format {
         }
     }
 
-    fn is_plain(self) -> bool {
+    /// Whether it is floats, one by one.
+    pub(crate) fn is_plain(self) -> bool {
         matches!(self, Self::F32 | Self::F16 | Self::Bf16)
     }
 }

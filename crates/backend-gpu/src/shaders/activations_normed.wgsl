@@ -7,8 +7,14 @@ const BLOCKS: u32 = COLUMNS / 16u;
 var<workgroup> x_quants: array<vec4<u32>, BLOCKS>;
 // Of two blocks of sixteen, which meet 32 weights.
 var<workgroup> x_scales: array<vec2<f32>, BLOCKS / 2u>;
+// As they are, for weights of plain floats.
+var<workgroup> normed_fours: array<vec4<f32>, COLUMNS / 4u>;
 var<workgroup> block_squares: array<f32, BLOCKS>;
 var<workgroup> block_scales: array<f32, BLOCKS>;
+
+fn x_four(at: u32) -> vec4<f32> {
+    return normed_fours[at];
+}
 
 fn activations_begin(thread: u32) {
     var fours: array<vec4<f32>, 4>;
@@ -22,18 +28,18 @@ fn activations_begin(thread: u32) {
         block_squares[thread] = squares;
     }
     workgroupBarrier();
-    var squares = 0.0;
-    for (var i = 0u; i < BLOCKS; i++) {
-        squares += block_squares[i];
+    // Blocks come by twos.
+    var squares = vec2<f32>(0.0);
+    for (var i = 0u; i < BLOCKS; i += 2u) {
+        squares += vec2<f32>(block_squares[i], block_squares[i + 1u]);
     }
-    let scale = 1.0 / sqrt(squares / f32(COLUMNS) + p.norm_eps);
+    let scale = 1.0 / sqrt((squares.x + squares.y) / f32(COLUMNS) + p.norm_eps);
     if thread < BLOCKS {
-        let block = rounded_block(
-            scale * fours[0],
-            scale * fours[1],
-            scale * fours[2],
-            scale * fours[3],
-        );
+        for (var i = 0u; i < 4u; i++) {
+            fours[i] *= scale;
+            normed_fours[4u * thread + i] = fours[i];
+        }
+        let block = rounded_block(fours[0], fours[1], fours[2], fours[3]);
         x_quants[thread] = block.quants;
         block_scales[thread] = block.scale;
     }

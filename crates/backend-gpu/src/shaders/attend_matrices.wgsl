@@ -31,11 +31,15 @@ const WIDTH: u32 = 512u;
 const HEADS: u32 = 64u;
 const ROWS: u32 = 32u;
 // Vectors of four halves from one row to the next, so that rows begin in different banks.
-const ROW_STRIDE: u32 = WIDTH / 4u + 2u;
+const FOURS: u32 = WIDTH / 4u;
+const ROW_STRIDE: u32 = FOURS + 2u;
 const WEIGHT_STRIDE: u32 = ROWS / 4u + 2u;
 // Beyond this, exponentials no longer fit f16.
 const SLACK: f32 = 8.0;
 const LOWEST: f32 = -3e38;
+// Rows that a thread reads at once.
+const LOADS: u32 = 8u;
+const NO_ROW: u32 = 0xffffffffu;
 
 // [n, n_heads, WIDTH]
 @group(0) @binding(0) var<storage, read_write> out: array<f32>;
@@ -51,6 +55,8 @@ const LOWEST: f32 = -3e38;
 @group(0) @binding(5) var<storage, read> selection: array<u32>;
 
 var<workgroup> rows: array<vec4<f16>, ROWS * ROW_STRIDE>;
+// Of the rows, see `row_source`.
+var<workgroup> sources: array<u32, ROWS>;
 // [HEADS, ROWS]: scores; also a matrix for each subgroup on its way through memory.
 var<workgroup> scores: array<f32, HEADS * ROWS>;
 // [HEADS, ROWS]
@@ -67,29 +73,36 @@ fn row_word(compressed: bool, i: u32) -> u32 {
     return window_rows[i];
 }
 
-// Decodes ROWS rows from the `first`-th on of those that a token reads; behind the last one zeros.
-fn load_rows(
-    row: u32,
-    position: u32,
-    n_window: u32,
-    n_rows: u32,
-    first: u32,
-    thread: u32,
-) {
-    for (var i = thread; i < ROWS * WIDTH / 4u; i += 256u) {
-        let at = first + i / (WIDTH / 4u);
-        let four = i % (WIDTH / 4u);
-        var values = vec4<f16>();
-        if at < n_window {
-            values = row_four(false, (position + 1u - n_window + at) % p.capacity, four);
-        } else if at < n_rows {
-            var chosen = at - n_window;
-            if SELECTED == 1u {
-                chosen = selection[row * (1u + p.top_k) + 1u + chosen];
+// Where the `at`-th of the rows that a token reads is; the last bit says whether among compressed ones.
+fn row_source(row: u32, position: u32, n_window: u32, n_rows: u32, at: u32) -> u32 {
+    if at < n_window {
+        return 2u * ((position + 1u - n_window + at) % p.capacity);
+    }
+    if at >= n_rows {
+        return NO_ROW;
+    }
+    var chosen = at - n_window;
+    if SELECTED == 1u {
+        chosen = selection[row * (1u + p.top_k) + 1u + chosen];
+    }
+    return 2u * chosen + 1u;
+}
+
+// Decodes the rows that `sources` names; behind the last one zeros. A thread takes the same four channels
+// of every other row, and asks for LOADS rows before it waits for any.
+fn load_rows(thread: u32) {
+    let four = thread % FOURS;
+    for (var r = thread / FOURS; r < ROWS; r += 2u * LOADS) {
+        var words: array<vec2<u32>, LOADS>;
+        for (var k = 0u; k < LOADS; k++) {
+            let source = sources[r + 2u * k];
+            if source != NO_ROW {
+                words[k] = row_words((source & 1u) == 1u, source / 2u, four);
             }
-            values = row_four(true, chosen, four);
         }
-        rows[i / (WIDTH / 4u) * ROW_STRIDE + four] = values;
+        for (var k = 0u; k < LOADS; k++) {
+            rows[(r + 2u * k) * ROW_STRIDE + four] = four_channels(words[k], four);
+        }
     }
 }
 
@@ -141,7 +154,8 @@ fn main(
     let my_head = thread / 4u;
     let my_rows = thread % 4u * (ROWS / 4u);
     let sink = sinks[first_head + my_head];
-    var largest = sink;
+    // Of rows alone: beside a large sink their weights are nothing in f16.
+    var largest = LOWEST;
     var weight_sum = 0.0;
 
     var s00 = Sum();
@@ -162,8 +176,11 @@ fn main(
     var s33 = Sum();
     let query_at = ((row * p.n_heads + first_head + score_head) * WIDTH) / 4u;
     for (var first = 0u; first < n_rows; first += ROWS) {
+        if thread < ROWS {
+            sources[thread] = row_source(row, position, n_window, n_rows, first + thread);
+        }
         workgroupBarrier();
-        load_rows(row, position, n_window, n_rows, first, thread);
+        load_rows(thread);
         if thread == 0u {
             atomicStore(&must_scale[0], 0u);
         }
@@ -173,12 +190,12 @@ fn main(
         var score_b = Sum();
         var score_c = Sum();
         var score_d = Sum();
-        for (var four = 0u; four < WIDTH / 4u; four += 16u) {
+        for (var four = 0u; four < FOURS; four += 16u) {
             let key_at = score_row * ROW_STRIDE + four;
-            let query_a = coopLoadT<Left>(&queries[query_at + four], WIDTH / 4u);
-            let query_b = coopLoadT<Left>(&queries[query_at + four + 4u], WIDTH / 4u);
-            let query_c = coopLoadT<Left>(&queries[query_at + four + 8u], WIDTH / 4u);
-            let query_d = coopLoadT<Left>(&queries[query_at + four + 12u], WIDTH / 4u);
+            let query_a = coopLoadT<Left>(&queries[query_at + four], FOURS);
+            let query_b = coopLoadT<Left>(&queries[query_at + four + 4u], FOURS);
+            let query_c = coopLoadT<Left>(&queries[query_at + four + 8u], FOURS);
+            let query_d = coopLoadT<Left>(&queries[query_at + four + 12u], FOURS);
             let key_a = coopLoad<Right>(&rows[key_at], ROW_STRIDE);
             let key_b = coopLoad<Right>(&rows[key_at + 4u], ROW_STRIDE);
             let key_c = coopLoad<Right>(&rows[key_at + 8u], ROW_STRIDE);
@@ -205,7 +222,7 @@ fn main(
         tile_largest = max(tile_largest, subgroupShuffleXor(tile_largest, 1u));
         tile_largest = max(tile_largest, subgroupShuffleXor(tile_largest, 2u));
         if first == 0u {
-            largest = max(largest, tile_largest);
+            largest = tile_largest;
         } else if tile_largest > largest + SLACK {
             atomicStore(&must_scale[0], 1u);
         }

@@ -6,8 +6,6 @@ struct Parameters {
     // Rows of one expert's matrix.
     n_rows: u32,
     columns: u32,
-    // Groups of 32 a row.
-    n_groups: u32,
     n_chosen: u32,
     // Whether to add to what `out` holds.
     adds: u32,
@@ -33,8 +31,8 @@ fn main(
         sums[0] = down_share(token, row, lane);
         if SHARED == 1u {
             let first = (token * (p.n_chosen + 1u) + p.n_chosen) * p.columns;
-            for (var group = lane; group < p.n_groups; group += TEAM) {
-                sums[0] += shared_down_product(row * p.n_groups + group, first, group, p.columns);
+            for (var group = lane; group < GROUPS; group += TEAM) {
+                sums[0] += shared_down_product(row * GROUPS + group, first, group, p.columns);
             }
         }
     }

@@ -5,7 +5,7 @@
 // through the experts' rows as if they were one.
 fn weight_share(token: u32, row: u32, lane: u32) -> f32 {
     let first_choice = token * (p.n_chosen + SHARED);
-    let n_blocks = p.n_groups / 8u;
+    let n_blocks = GROUPS / 8u;
     let n_quarters = 4u * n_blocks;
     var sum = 0.0;
     for (var i = lane; i < p.n_chosen * n_quarters; i += TEAM) {

@@ -8,8 +8,6 @@ struct Parameters {
     // Rows of one expert's matrices.
     n_rows: u32,
     columns: u32,
-    // Groups of 32 a row.
-    n_groups: u32,
     n_chosen: u32,
     limit: f32,
 }
@@ -37,13 +35,17 @@ fn main(
     let first = token * p.columns;
     // Gates, then ups.
     var sums: array<f32, SUMS>;
+    // Asked for before anything is waited for.
+    var expert = 0u;
     var weight = 1.0;
+    if choice < p.n_chosen {
+        expert = experts[token * p.n_chosen + choice];
+        weight = weights[token * p.n_chosen + choice];
+    }
     if choice == p.n_chosen {
         shared_rows_begin(thread);
         shared_rows(0u, first_row, lane, first, &sums);
     } else {
-        let expert = experts[token * p.n_chosen + choice];
-        weight = weights[token * p.n_chosen + choice];
         routed_rows_begin(thread);
         routed_rows(expert, first_row, lane, first, &sums);
     }

@@ -14,10 +14,15 @@ fn weight_rows(
     first: u32,
     sums: ptr<function, array<f32, SUMS>>,
 ) {
-    for (var group = lane; group < p.n_groups; group += TEAM) {
+    // How often is known, so that reads of several steps are under way at once.
+    for (var step = 0u; step < (GROUPS + TEAM - 1u) / TEAM; step++) {
+        let group = step * TEAM + lane;
+        if GROUPS % TEAM != 0u && group >= GROUPS {
+            break;
+        }
         for (var r = 0u; r < ROWS; r++) {
             let row = min(first_row + r, p.n_rows - 1u);
-            let index = (expert * p.n_rows + row) * p.n_groups + group;
+            let index = (expert * p.n_rows + row) * GROUPS + group;
             (*sums)[r] += weight_gate_product(index, first, group, p.columns);
             (*sums)[ROWS + r] += weight_up_product(index, first, group, p.columns);
         }

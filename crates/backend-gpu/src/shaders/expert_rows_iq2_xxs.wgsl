@@ -8,10 +8,10 @@
 @group(0) @binding(3) var<storage, read> weight_up_quants: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read> weight_up_scales: array<u32>;
 
-// The grid in workgroup memory, several times over: lanes that look up different points meet in a
-// bank less often.
-const REPLICAS: u32 = 4u;
-var<workgroup> weight_points: array<vec2<u32>, 256u * REPLICAS>;
+// The grid in workgroup memory: lanes look up different points.
+var<workgroup> weight_points: array<vec2<u32>, 256>;
+
+const N_PAIRS: u32 = GROUPS / 2u;
 
 // Two groups' activations: four blocks of sixteen, and their scales.
 struct Activations {
@@ -21,8 +21,8 @@ struct Activations {
 
 // All threads call together, before any rows.
 fn weight_rows_begin(thread: u32) {
-    for (var i = thread; i < 256u * REPLICAS; i += WORKGROUP) {
-        weight_points[i] = weight_grid[i / REPLICAS];
+    for (var i = thread; i < 256u; i += WORKGROUP) {
+        weight_points[i] = weight_grid[i];
     }
     workgroupBarrier();
 }
@@ -41,23 +41,23 @@ fn weight_eight(point: vec2<u32>, seven: u32, x: vec2<u32>) -> i32 {
 }
 
 // The product of sixteen weights: two bytes of points, twice seven signs.
-fn weight_sixteen(points: u32, signs: u32, replica: u32, x: vec4<u32>) -> f32 {
-    let a = weight_points[(points & 255u) * REPLICAS + replica];
-    let b = weight_points[((points >> 8u) & 255u) * REPLICAS + replica];
+fn weight_sixteen(points: u32, signs: u32, x: vec4<u32>) -> f32 {
+    let a = weight_points[points & 255u];
+    let b = weight_points[(points >> 8u) & 255u];
     return f32(
         weight_eight(a, signs & 127u, x.xy) + weight_eight(b, (signs >> 7u) & 127u, x.zw),
     );
 }
 
 // The product of two groups with one F16 scale.
-fn weight_pair(words: vec4<u32>, d: f32, replica: u32, x: Activations) -> f32 {
+fn weight_pair(words: vec4<u32>, d: f32, x: Activations) -> f32 {
     let first = vec2<f32>(
-        weight_sixteen(words.x, words.y, replica, x.quants[0]),
-        weight_sixteen(words.x >> 16u, words.y >> 14u, replica, x.quants[1]),
+        weight_sixteen(words.x, words.y, x.quants[0]),
+        weight_sixteen(words.x >> 16u, words.y >> 14u, x.quants[1]),
     );
     let second = vec2<f32>(
-        weight_sixteen(words.z, words.w, replica, x.quants[2]),
-        weight_sixteen(words.z >> 16u, words.w >> 14u, replica, x.quants[3]),
+        weight_sixteen(words.z, words.w, x.quants[2]),
+        weight_sixteen(words.z >> 16u, words.w >> 14u, x.quants[3]),
     );
     return 0.25 * d * ((0.5 + f32(words.y >> 28u)) * dot(first, x.scales[0])
         + (0.5 + f32(words.w >> 28u)) * dot(second, x.scales[1]));
@@ -76,19 +76,21 @@ fn weight_rows(
     first: u32,
     sums: ptr<function, array<f32, SUMS>>,
 ) {
-    let replica = lane % REPLICAS;
     // Behind the last row, that one again.
     let a = expert * p.n_rows + min(first_row, p.n_rows - 1u);
     let b = expert * p.n_rows + min(first_row + 1u, p.n_rows - 1u);
-    let n_pairs = p.n_groups / 2u;
-    for (var pair = lane; pair < n_pairs; pair += TEAM) {
-        let gate_a = weight_gate_quants[a * n_pairs + pair];
-        let gate_b = weight_gate_quants[b * n_pairs + pair];
-        let up_a = weight_up_quants[a * n_pairs + pair];
-        let up_b = weight_up_quants[b * n_pairs + pair];
+    for (var step = 0u; step < (N_PAIRS + TEAM - 1u) / TEAM; step++) {
+        let pair = step * TEAM + lane;
+        if N_PAIRS % TEAM != 0u && pair >= N_PAIRS {
+            break;
+        }
+        let gate_a = weight_gate_quants[a * N_PAIRS + pair];
+        let gate_b = weight_gate_quants[b * N_PAIRS + pair];
+        let up_a = weight_up_quants[a * N_PAIRS + pair];
+        let up_b = weight_up_quants[b * N_PAIRS + pair];
         // Four pairs share a scale.
-        let i = (a * n_pairs + pair) / 4u;
-        let j = (b * n_pairs + pair) / 4u;
+        let i = (a * N_PAIRS + pair) / 4u;
+        let j = (b * N_PAIRS + pair) / 4u;
         let scales = vec4<f32>(
             weight_scale(weight_gate_scales[i / 2u], i),
             weight_scale(weight_gate_scales[j / 2u], j),
@@ -103,9 +105,9 @@ fn weight_rows(
             ),
             array<vec2<f32>, 2>(x_scales[at], x_scales[at + 1u]),
         );
-        (*sums)[0] += weight_pair(gate_a, scales.x, replica, x);
-        (*sums)[1] += weight_pair(gate_b, scales.y, replica, x);
-        (*sums)[2] += weight_pair(up_a, scales.z, replica, x);
-        (*sums)[3] += weight_pair(up_b, scales.w, replica, x);
+        (*sums)[0] += weight_pair(gate_a, scales.x, x);
+        (*sums)[1] += weight_pair(gate_b, scales.y, x);
+        (*sums)[2] += weight_pair(up_a, scales.z, x);
+        (*sums)[3] += weight_pair(up_b, scales.w, x);
     }
 }

@@ -2,7 +2,14 @@
 @group(0) @binding(0) var<storage, read_write> weight_out_quants: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read_write> weight_out_scales: array<f32>;
 
-var<workgroup> weight_block: array<vec4<f32>, 4>;
+// Single values: a store to a part of a vector may be a store of all of it.
+var<workgroup> weight_block: array<f32, 16>;
+
+fn weight_block_four(i: u32) -> vec4<f32> {
+    return vec4<f32>(
+        weight_block[i], weight_block[i + 1u], weight_block[i + 2u], weight_block[i + 3u],
+    );
+}
 
 fn weight_store(
     first_row: u32,
@@ -12,14 +19,15 @@ fn weight_store(
 ) {
     if thread % TEAM == 0u {
         for (var r = 0u; r < ROWS; r++) {
-            let i = (first_row + r) % 16u;
-            weight_block[i / 4u][i % 4u] = (*sums)[r];
+            weight_block[(first_row + r) % 16u] = (*sums)[r];
             weight_out[first_row + r] = (*sums)[r];
         }
     }
     workgroupBarrier();
     if thread == 0u {
-        let block = rounded_block(weight_block[0], weight_block[1], weight_block[2], weight_block[3]);
+        let block = rounded_block(
+            weight_block_four(0u), weight_block_four(4u), weight_block_four(8u), weight_block_four(12u),
+        );
         weight_out_quants[first_row / 16u] = block.quants;
         weight_out_scales[first_row / 16u] = block.scale;
     }

@@ -16,7 +16,7 @@ fn weight_rows(block: u32, n_rows: u32, thread: u32) {
             for (var t = 0u; t < TOKENS; t++) {
                 if t < p.n_tokens {
                     let at = (t * p.x_width + part) / 4u + 2u * i;
-                    sums[r * TOKENS + t] += dot(eight[0], x[at]) + dot(eight[1], x[at + 1u]);
+                    sums[r * TOKENS + t] += dot(eight[0], x_four(at)) + dot(eight[1], x_four(at + 1u));
                 }
             }
         }

@@ -6,10 +6,10 @@
 // Eight magnitudes of a byte each.
 @group(0) @binding(2) var<storage, read> weight_grid: array<vec2<u32>>;
 
-// 1 or -1 by the bits 0 to 3 of `bits`.
-fn weight_signs(bits: u32) -> vec4<f32> {
-    let negative = (vec4<u32>(bits) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u);
-    return vec4<f32>(1.0) - 2.0 * vec4<f32>(negative);
+// Four magnitudes with the signs in the bits 0 to 3 of `signs`.
+fn weight_signed(magnitudes: vec4<f32>, signs: u32) -> vec4<f32> {
+    let turned = (vec4<u32>(signs) << vec4<u32>(31u, 30u, 29u, 28u)) & vec4<u32>(0x80000000u);
+    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(magnitudes) ^ turned);
 }
 
 // The 32 weights of group `index`, counted over all rows: an eighth of a block.
@@ -20,12 +20,12 @@ fn weight_group(index: u32) -> array<vec4<f32>, 8> {
     let scale = d * (0.5 + f32(words.y >> 28u)) * 0.25;
     var values: array<vec4<f32>, 8>;
     for (var i = 0u; i < 4u; i++) {
-        let point = weight_grid[(words.x >> (8u * i)) & 255u];
+        let point = weight_point((words.x >> (8u * i)) & 255u);
         // Seven signs are stored, the eighth makes the number of negative weights even.
         let seven = (words.y >> (7u * i)) & 127u;
-        let signs = seven | ((countOneBits(seven) & 1u) << 7u);
-        values[2u * i] = scale * vec4<f32>(unpack4xU8(point.x)) * weight_signs(signs);
-        values[2u * i + 1u] = scale * vec4<f32>(unpack4xU8(point.y)) * weight_signs(signs >> 4u);
+        let signs = seven | (countOneBits(seven) << 7u);
+        values[2u * i] = weight_signed(scale * weight_bytes(point.x), signs);
+        values[2u * i + 1u] = weight_signed(scale * weight_bytes(point.y), signs >> 4u);
     }
     return values;
 }

@@ -14,19 +14,23 @@ fn e4m3_pair(codes: u32) -> vec2<f32> {
     return unpack2x16float(((codes & 0x00800080u) << 8u) | ((codes & 0x007f007fu) << 7u));
 }
 
-// Channels `4 * i ..` of a row.
-fn row_four(compressed: bool, row: u32, i: u32) -> vec4<f16> {
+// What holds the channels `4 * i ..` of a row: their codes and the word of their scale, or two words.
+fn row_words(compressed: bool, row: u32, i: u32) -> vec2<u32> {
     let first = row * ROW_WORDS;
+    var at = vec2<u32>(first + i, first + VALUE_WORDS + i / 64u);
     if i >= CODE_WORDS {
-        let at = first + CODE_WORDS + 2u * (i - CODE_WORDS);
-        let low = unpack2x16float(row_word(compressed, at));
-        return vec4<f16>(vec4<f32>(low, unpack2x16float(row_word(compressed, at + 1u))));
+        at = first + CODE_WORDS + 2u * (i - CODE_WORDS) + vec2<u32>(0u, 1u);
     }
-    let word = row_word(compressed, first + i);
-    let group = i / 16u;
-    let scales = row_word(compressed, first + VALUE_WORDS + group / 4u);
-    let scale = 256.0 * bitcast<f32>(((scales >> (8u * (group & 3u))) & 255u) << 23u);
-    let even = e4m3_pair(word);
-    let odd = e4m3_pair(word >> 8u);
+    return vec2<u32>(row_word(compressed, at.x), row_word(compressed, at.y));
+}
+
+// Those channels.
+fn four_channels(words: vec2<u32>, i: u32) -> vec4<f16> {
+    if i >= CODE_WORDS {
+        return vec4<f16>(vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y)));
+    }
+    let scale = 256.0 * bitcast<f32>(((words.y >> (8u * ((i / 16u) & 3u))) & 255u) << 23u);
+    let even = e4m3_pair(words.x);
+    let odd = e4m3_pair(words.x >> 8u);
     return vec4<f16>(scale * vec4<f32>(even.x, odd.x, even.y, odd.y));
 }

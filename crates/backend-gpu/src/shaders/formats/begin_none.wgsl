@@ -1,0 +1,2 @@
+// The format looks nothing up.
+fn weight_begin(thread: u32) {}
