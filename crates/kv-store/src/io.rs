@@ -29,8 +29,6 @@ pub trait Io: Send + Sync {
     /// # Errors
     /// As the file system's.
     fn read(&self, path: &Path, most: u64) -> io::Result<(Vec<u8>, u64)>;
-    /// Hears that all of a file is going to be read soon. A system that can begins at once.
-    fn will_read(&self, _path: &Path) {}
     /// Makes a file for the owner alone, in place of one that may be there, and writes `parts` into
     /// it one after the other.
     ///
@@ -87,8 +85,6 @@ pub trait Lock {
     fn set_number(&mut self, number: u64) -> io::Result<()>;
 }
 
-/// Whether the system can be told what is going to be read.
-const CAN_ASK: bool = cfg!(target_os = "linux");
 /// From so many bytes on, what is read is asked for in advance.
 const LONG_READ: u64 = 64 << 10;
 
@@ -131,13 +127,6 @@ impl Io for SystemIo {
         let mut bytes = Vec::with_capacity(wanted as usize);
         file.take(most).read_to_end(&mut bytes)?;
         Ok((bytes, length))
-    }
-
-    fn will_read(&self, path: &Path) {
-        // Whoever reads it hears what is wrong with it.
-        if let (true, Ok(file)) = (CAN_ASK, File::open(path)) {
-            ask_for_all(&file);
-        }
     }
 
     fn write(&self, path: &Path, parts: &[&[u8]]) -> io::Result<Box<dyn Unsynced>> {

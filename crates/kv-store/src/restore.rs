@@ -11,8 +11,6 @@ use crate::{BlockId, Directory, Fingerprint, ReadError};
 const N_READERS: usize = 4;
 /// Blocks that each reader may be ahead.
 const N_AHEAD: usize = 2;
-/// Blocks behind the one it reads that each reader has asked for: a disk is fast when it has much to do.
-const N_ASKED: usize = 4;
 
 /// A stored prefix. It is not evicted by this process while the hit lives; another process may
 /// remove it, and a file may turn out damaged. Then reading fails, and the hit is a miss: forget
@@ -86,11 +84,8 @@ impl Hit {
         let ids: Vec<BlockId> = chain[first..].iter().step_by(step).copied().collect();
         let (directory, fingerprint) = (Arc::clone(&self.directory), self.fingerprint);
         std::thread::spawn(move || {
-            let ask_for = |id: &BlockId| directory.will_read(Name::block(*id));
-            ids.iter().take(N_ASKED).for_each(ask_for);
-            for (i, id) in ids.iter().enumerate() {
-                ids.get(i + N_ASKED).into_iter().for_each(ask_for);
-                let read = directory.read(Name::block(*id), &fingerprint);
+            for id in ids {
+                let read = directory.read(Name::block(id), &fingerprint);
                 let has_failed = read.is_err();
                 // Nobody listens any more when a block before this one has failed.
                 if sender.send(read).is_err() || has_failed {

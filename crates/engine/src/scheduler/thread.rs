@@ -182,8 +182,6 @@ impl EngineThread {
             self.step();
             self.save();
             self.publish();
-            // Those who were told have little to do, and may wait for this processor to do it.
-            std::thread::yield_now();
         }
         // Some may have asked before they could know.
         while let Ok(command) = self.commands.try_recv() {

@@ -162,11 +162,6 @@ impl Directory {
         read
     }
 
-    /// Tells the system that an entry is going to be read soon.
-    pub(crate) fn will_read(&self, name: Name) {
-        self.io.will_read(&self.paths.entry(name));
-    }
-
     /// The bytes of an entry's file, whatever they are.
     pub(crate) fn read_bytes(&self, name: Name) -> Result<Vec<u8>, ReadError> {
         let path = self.paths.entry(name);
