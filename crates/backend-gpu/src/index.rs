@@ -18,6 +18,9 @@ const SCORE_ROWS: usize = 8;
 const SCORE_WORKGROUPS: usize = 2048;
 /// Scores that are kept at once; more tokens are taken in turn.
 const MAX_SCORES: usize = 16 << 20;
+/// Scores of a token from which a few tokens are worth matrix units as well, whose queries want a
+/// dispatch of their own.
+const MATRIX_SCORES: usize = 4096;
 /// Of the kernel on matrix units: heads that it is written for, rows and tokens of a workgroup, and the
 /// workgroup memory that it takes.
 const MATRIX_HEADS: usize = 64;
@@ -51,7 +54,7 @@ pub(crate) fn score_kernel(layout: &KvLayout) -> Kernel {
     Kernel { name: "index_score", constants: vec![("WIDTH", layout.width as u32)], parts }
 }
 
-/// The kernel for many tokens on matrix units.
+/// The kernel on matrix units, for many tokens or many rows.
 pub(crate) fn score_matrices_kernel(width: usize) -> Kernel {
     let constants = vec![("WIDTH", width as u32), ("TOKENS", MATRIX_TOKENS as u32)];
     let parts = vec![
@@ -63,8 +66,13 @@ pub(crate) fn score_matrices_kernel(width: usize) -> Kernel {
 }
 
 /// Whether that kernel is for this.
-fn suits_matrices(profile: &DeviceProfile, scored: Scored<'_>, n_tokens: usize) -> bool {
-    n_tokens > MATVEC_TOKENS
+fn suits_matrices(
+    profile: &DeviceProfile,
+    scored: Scored<'_>,
+    n_tokens: usize,
+    n_scores: usize,
+) -> bool {
+    (n_tokens > MATVEC_TOKENS || n_scores >= MATRIX_SCORES)
         && profile.matrix_size == Some(16)
         && profile.workgroup_bytes >= MATRIX_WORKGROUP_BYTES
         && scored.keys.layout.rounding == KvRounding::Applied
@@ -149,7 +157,7 @@ fn score(context: &mut Context, scores: &Buffer, scored: Scored<'_>, run: Run, n
     let Scored { queries, head_weights, keys, params } = scored;
     let layout = keys.layout;
     let (rounded, first_query) = rounded_queries(context, scored, run);
-    let on_matrices = suits_matrices(&context.device.profile, scored, run.n_rows);
+    let on_matrices = suits_matrices(&context.device.profile, scored, run.n_rows, n_scores);
     let read = if on_matrices {
         context.halves(&rounded, first_query + run.n_rows, queries.width, 1)
     } else {
