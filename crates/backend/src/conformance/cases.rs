@@ -391,8 +391,8 @@ pub(super) fn index_select() -> Vec<IndexSelect> {
     cases.push(IndexSelect {
         layout: index_layout(FLASH, KvRounding::Applied),
         params: IndexParams { n_heads: 64, ratio: 4, top_k: 900 },
-        first_position: 16_386,
-        n_tokens: 2,
+        first_position: 16_387,
+        n_tokens: 1,
         keys: IndexKeys::Ties,
     });
     cases
