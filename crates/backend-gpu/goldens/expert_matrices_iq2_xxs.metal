@@ -64,6 +64,7 @@ struct type_21 {
     metal::half4 inner[4];
 };
 constant uint TOKEN_SUBGROUPS = 1u;
+constant uint STEPS = 1u;
 constant uint PLANES = 1u;
 constant uint FULL = 0u;
 constant uint SIDE = 8u;
@@ -158,14 +159,6 @@ metal::uint2 weight_point(
     return _e3;
 }
 
-metal::float4 weight_bytes(
-    uint word
-) {
-    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
-    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
-}
-
 type_13 weight_group(
     uint index,
     device type_9 const& weight_quants,
@@ -183,8 +176,8 @@ type_13 weight_group(
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
-            uint _e73 = i_1;
-            i_1 = _e73 + 1u;
+            uint _e75 = i_1;
+            i_1 = _e75 + 1u;
         }
         loop_init = false;
         uint _e30 = i_1;
@@ -199,17 +192,15 @@ type_13 weight_group(
             uint seven = (words.y >> (7u * _e43)) & 127u;
             uint signs_1 = seven | (metal::popcount(seven) << 7u);
             uint _e53 = i_1;
-            metal::float4 _e57 = weight_bytes(_e40.x);
-            metal::float4 _e59 = weight_signed(scale * _e57, signs_1);
-            values_2.inner[2u * _e53] = _e59;
-            uint _e61 = i_1;
-            metal::float4 _e67 = weight_bytes(_e40.y);
-            metal::float4 _e71 = weight_signed(scale * _e67, signs_1 >> 4u);
-            values_2.inner[(2u * _e61) + 1u] = _e71;
+            metal::float4 _e60 = weight_signed(scale * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(_e40.x))), signs_1);
+            values_2.inner[2u * _e53] = _e60;
+            uint _e62 = i_1;
+            metal::float4 _e73 = weight_signed(scale * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(_e40.y))), signs_1 >> 4u);
+            values_2.inner[(2u * _e62) + 1u] = _e73;
         }
     }
-    type_13 _e75 = values_2;
-    return _e75;
+    type_13 _e77 = values_2;
+    return _e77;
 }
 
 void weight_begin(
@@ -472,8 +463,8 @@ void multiply(
     bool loop_init_8 = true;
     while(true) {
         if (!loop_init_8) {
-            uint _e412 = group;
-            group = _e412 + 1u;
+            uint _e428 = group;
+            group = _e428 + 1u;
         }
         loop_init_8 = false;
         uint _e165 = group;
@@ -483,17 +474,21 @@ void multiply(
             break;
         }
         {
-            metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+            uint _e172 = group;
+            uint side = _e172 % STEPS;
+            if (true) {
+                metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
+            }
             i_8 = 0u;
             bool loop_init_9 = true;
             while(true) {
                 if (!loop_init_9) {
-                    uint _e198 = i_8;
-                    i_8 = _e198 + 1u;
+                    uint _e205 = i_8;
+                    i_8 = _e205 + 1u;
                 }
                 loop_init_9 = false;
-                uint _e174 = i_8;
-                if (_e174 < MY_GROUPS) {
+                uint _e178 = i_8;
+                if (_e178 < MY_GROUPS) {
                 } else {
                     break;
                 }
@@ -502,22 +497,22 @@ void multiply(
                     bool loop_init_10 = true;
                     while(true) {
                         if (!loop_init_10) {
-                            uint _e195 = j_1;
-                            j_1 = _e195 + 1u;
+                            uint _e202 = j_1;
+                            j_1 = _e202 + 1u;
                         }
                         loop_init_10 = false;
-                        uint _e179 = j_1;
-                        if (_e179 < 8u) {
+                        uint _e183 = j_1;
+                        if (_e183 < 8u) {
                         } else {
                             break;
                         }
                         {
-                            uint _e182 = i_8;
-                            uint _e186 = j_1;
-                            uint _e188 = i_8;
-                            uint _e190 = j_1;
-                            metal::half4 _e193 = weights.inner[(8u * _e188) + _e190];
-                            put_weights(thread_3 + (_e182 * WORKGROUP), _e186, _e193, weight_tile);
+                            uint _e189 = i_8;
+                            uint _e193 = j_1;
+                            uint _e195 = i_8;
+                            uint _e197 = j_1;
+                            metal::half4 _e200 = weights.inner[(8u * _e195) + _e197];
+                            put_weights(((side * ROWS) + thread_3) + (_e189 * WORKGROUP), _e193, _e200, weight_tile);
                         }
                     }
                 }
@@ -526,88 +521,88 @@ void multiply(
             bool loop_init_11 = true;
             while(true) {
                 if (!loop_init_11) {
-                    uint _e217 = i_9;
-                    i_9 = _e217 + 1u;
+                    uint _e227 = i_9;
+                    i_9 = _e227 + 1u;
                 }
                 loop_init_11 = false;
-                uint _e202 = i_9;
-                if (_e202 < MY_FOURS) {
+                uint _e209 = i_9;
+                if (_e209 < MY_FOURS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e205 = i_9;
-                    uint at_4 = thread_3 + (_e205 * WORKGROUP);
-                    uint _e213 = i_9;
-                    metal::half4 _e215 = fours.inner[_e213];
-                    put_x(at_4 / 8u, at_4 % 8u, _e215, x_tile);
+                    uint _e212 = i_9;
+                    uint at_4 = thread_3 + (_e212 * WORKGROUP);
+                    uint _e223 = i_9;
+                    metal::half4 _e225 = fours.inner[_e223];
+                    put_x((side * TOKENS) + (at_4 / 8u), at_4 % 8u, _e225, x_tile);
                 }
             }
             metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-            uint _e219 = group;
-            uint _e225 = p.n_groups;
-            uint next = metal::min(_e219 + 1u, (PLANES * _e225) - 1u);
-            uint _e232 = p.n_groups;
-            uint next_group = next % _e232;
-            uint _e236 = p.n_groups;
-            uint _e240 = p.x_width;
-            uint next_fours = ((next / _e236) * (_e240 / 4u)) + (8u * next_group);
+            uint _e229 = group;
+            uint _e235 = p.n_groups;
+            uint next = metal::min(_e229 + 1u, (PLANES * _e235) - 1u);
+            uint _e242 = p.n_groups;
+            uint next_group = next % _e242;
+            uint _e246 = p.n_groups;
+            uint _e250 = p.x_width;
+            uint next_fours = ((next / _e246) * (_e250 / 4u)) + (8u * next_group);
             i_10 = 0u;
             bool loop_init_12 = true;
             while(true) {
                 if (!loop_init_12) {
-                    uint _e262 = i_10;
-                    i_10 = _e262 + 1u;
+                    uint _e272 = i_10;
+                    i_10 = _e272 + 1u;
                 }
                 loop_init_12 = false;
-                uint _e249 = i_10;
-                if (_e249 < MY_FOURS) {
+                uint _e259 = i_10;
+                if (_e259 < MY_FOURS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e252 = i_10;
-                    uint _e255 = i_10;
-                    uint _e257 = four_at.inner[_e255];
-                    metal::half4 _e260 = x[_e257 + next_fours];
-                    fours.inner[_e252] = _e260;
+                    uint _e262 = i_10;
+                    uint _e265 = i_10;
+                    uint _e267 = four_at.inner[_e265];
+                    metal::half4 _e270 = x[_e267 + next_fours];
+                    fours.inner[_e262] = _e270;
                 }
             }
             i_11 = 0u;
             bool loop_init_13 = true;
             while(true) {
                 if (!loop_init_13) {
-                    uint _e292 = i_11;
-                    i_11 = _e292 + 1u;
+                    uint _e302 = i_11;
+                    i_11 = _e302 + 1u;
                 }
                 loop_init_13 = false;
-                uint _e266 = i_11;
-                if (_e266 < MY_GROUPS) {
+                uint _e276 = i_11;
+                if (_e276 < MY_GROUPS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e269 = i_11;
-                    uint _e271 = group_at.inner[_e269];
-                    type_13 _e273 = weight_group(_e271 + next_group, weight_quants, weight_scales, weight_points, _buffer_sizes);
+                    uint _e279 = i_11;
+                    uint _e281 = group_at.inner[_e279];
+                    type_13 _e283 = weight_group(_e281 + next_group, weight_quants, weight_scales, weight_points, _buffer_sizes);
                     j_2 = 0u;
                     bool loop_init_14 = true;
                     while(true) {
                         if (!loop_init_14) {
-                            uint _e289 = j_2;
-                            j_2 = _e289 + 1u;
+                            uint _e299 = j_2;
+                            j_2 = _e299 + 1u;
                         }
                         loop_init_14 = false;
-                        uint _e276 = j_2;
-                        if (_e276 < 8u) {
+                        uint _e286 = j_2;
+                        if (_e286 < 8u) {
                         } else {
                             break;
                         }
                         {
-                            uint _e280 = i_11;
-                            uint _e282 = j_2;
-                            uint _e285 = j_2;
-                            weights.inner[(8u * _e280) + _e282] = static_cast<metal::half4>(_e273.inner[_e285]);
+                            uint _e290 = i_11;
+                            uint _e292 = j_2;
+                            uint _e295 = j_2;
+                            weights.inner[(8u * _e290) + _e292] = static_cast<metal::half4>(_e283.inner[_e295]);
                         }
                     }
                 }
@@ -616,68 +611,68 @@ void multiply(
             bool loop_init_15 = true;
             while(true) {
                 if (!loop_init_15) {
-                    uint _e408 = column;
-                    column = _e408 + SIDE;
+                    uint _e424 = column;
+                    column = _e424 + SIDE;
                 }
                 loop_init_15 = false;
-                uint _e296 = column;
-                if (_e296 < 32u) {
+                uint _e306 = column;
+                if (_e306 < 32u) {
                 } else {
                     break;
                 }
                 {
-                    uint _e301 = column;
-                    uint x_at = (my_strip * STRIDE) + (_e301 / UNIT);
-                    uint _e307 = column;
-                    uint weight_at = (my_rows * STRIDE) + (_e307 / UNIT);
+                    uint _e314 = column;
+                    uint x_at = (((side * TOKENS) + my_strip) * STRIDE) + (_e314 / UNIT);
+                    uint _e323 = column;
+                    uint weight_at = (((side * ROWS) + my_rows) * STRIDE) + (_e323 / UNIT);
                     metal::simdgroup_half8x8 w0_ = NagaCooperativeLoad(&weight_tile.inner[weight_at], STRIDE, true);
                     metal::simdgroup_half8x8 w1_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 320u], STRIDE, true);
                     metal::simdgroup_half8x8 w2_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 640u], STRIDE, true);
                     metal::simdgroup_half8x8 w3_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 960u], STRIDE, true);
                     metal::simdgroup_half8x8 x0_ = NagaCooperativeLoad(&x_tile.inner[x_at], STRIDE, false);
-                    Sum _e337 = s00_;
-                    s00_ = NagaCooperativeMultiplyAdd(x0_, w0_, _e337);
-                    Sum _e339 = s01_;
-                    s01_ = NagaCooperativeMultiplyAdd(x0_, w1_, _e339);
-                    Sum _e341 = s02_;
-                    s02_ = NagaCooperativeMultiplyAdd(x0_, w2_, _e341);
-                    Sum _e343 = s03_;
-                    s03_ = NagaCooperativeMultiplyAdd(x0_, w3_, _e343);
-                    uint _e348 = n_tokens.inner[0];
-                    if (false | (_e348 > STRIPS)) {
+                    Sum _e353 = s00_;
+                    s00_ = NagaCooperativeMultiplyAdd(x0_, w0_, _e353);
+                    Sum _e355 = s01_;
+                    s01_ = NagaCooperativeMultiplyAdd(x0_, w1_, _e355);
+                    Sum _e357 = s02_;
+                    s02_ = NagaCooperativeMultiplyAdd(x0_, w2_, _e357);
+                    Sum _e359 = s03_;
+                    s03_ = NagaCooperativeMultiplyAdd(x0_, w3_, _e359);
+                    uint _e364 = n_tokens.inner[0];
+                    if (false | (_e364 > STRIPS)) {
                         metal::simdgroup_half8x8 x1_ = NagaCooperativeLoad(&x_tile.inner[x_at + 320u], STRIDE, false);
-                        Sum _e358 = s10_;
-                        s10_ = NagaCooperativeMultiplyAdd(x1_, w0_, _e358);
-                        Sum _e360 = s11_;
-                        s11_ = NagaCooperativeMultiplyAdd(x1_, w1_, _e360);
-                        Sum _e362 = s12_;
-                        s12_ = NagaCooperativeMultiplyAdd(x1_, w2_, _e362);
-                        Sum _e364 = s13_;
-                        s13_ = NagaCooperativeMultiplyAdd(x1_, w3_, _e364);
+                        Sum _e374 = s10_;
+                        s10_ = NagaCooperativeMultiplyAdd(x1_, w0_, _e374);
+                        Sum _e376 = s11_;
+                        s11_ = NagaCooperativeMultiplyAdd(x1_, w1_, _e376);
+                        Sum _e378 = s12_;
+                        s12_ = NagaCooperativeMultiplyAdd(x1_, w2_, _e378);
+                        Sum _e380 = s13_;
+                        s13_ = NagaCooperativeMultiplyAdd(x1_, w3_, _e380);
                     }
-                    uint _e369 = n_tokens.inner[0];
-                    if (false | (_e369 > 16u)) {
+                    uint _e385 = n_tokens.inner[0];
+                    if (false | (_e385 > 16u)) {
                         metal::simdgroup_half8x8 x2_ = NagaCooperativeLoad(&x_tile.inner[x_at + 640u], STRIDE, false);
-                        Sum _e379 = s20_;
-                        s20_ = NagaCooperativeMultiplyAdd(x2_, w0_, _e379);
-                        Sum _e381 = s21_;
-                        s21_ = NagaCooperativeMultiplyAdd(x2_, w1_, _e381);
-                        Sum _e383 = s22_;
-                        s22_ = NagaCooperativeMultiplyAdd(x2_, w2_, _e383);
-                        Sum _e385 = s23_;
-                        s23_ = NagaCooperativeMultiplyAdd(x2_, w3_, _e385);
+                        Sum _e395 = s20_;
+                        s20_ = NagaCooperativeMultiplyAdd(x2_, w0_, _e395);
+                        Sum _e397 = s21_;
+                        s21_ = NagaCooperativeMultiplyAdd(x2_, w1_, _e397);
+                        Sum _e399 = s22_;
+                        s22_ = NagaCooperativeMultiplyAdd(x2_, w2_, _e399);
+                        Sum _e401 = s23_;
+                        s23_ = NagaCooperativeMultiplyAdd(x2_, w3_, _e401);
                     }
-                    uint _e390 = n_tokens.inner[0];
-                    if (false | (_e390 > 24u)) {
+                    uint _e406 = n_tokens.inner[0];
+                    if (false | (_e406 > 24u)) {
                         metal::simdgroup_half8x8 x3_ = NagaCooperativeLoad(&x_tile.inner[x_at + 960u], STRIDE, false);
-                        Sum _e400 = s30_;
-                        s30_ = NagaCooperativeMultiplyAdd(x3_, w0_, _e400);
-                        Sum _e402 = s31_;
-                        s31_ = NagaCooperativeMultiplyAdd(x3_, w1_, _e402);
-                        Sum _e404 = s32_;
-                        s32_ = NagaCooperativeMultiplyAdd(x3_, w2_, _e404);
-                        Sum _e406 = s33_;
-                        s33_ = NagaCooperativeMultiplyAdd(x3_, w3_, _e406);
+                        Sum _e416 = s30_;
+                        s30_ = NagaCooperativeMultiplyAdd(x3_, w0_, _e416);
+                        Sum _e418 = s31_;
+                        s31_ = NagaCooperativeMultiplyAdd(x3_, w1_, _e418);
+                        Sum _e420 = s32_;
+                        s32_ = NagaCooperativeMultiplyAdd(x3_, w2_, _e420);
+                        Sum _e422 = s33_;
+                        s33_ = NagaCooperativeMultiplyAdd(x3_, w3_, _e422);
                     }
                 }
             }
@@ -685,53 +680,53 @@ void multiply(
     }
     uint row_3 = first_row_1 + my_rows;
     uint mine_1 = (subgroup * SIDE) * SIDE;
-    Sum _e419 = s00_;
-    simdgroup_store(_e419, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip, row_3, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e423 = s01_;
-    simdgroup_store(_e423, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip, row_3 + SIDE, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e429 = s02_;
-    simdgroup_store(_e429, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip, row_3 + 16u, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e435 = s03_;
+    Sum _e435 = s00_;
     simdgroup_store(_e435, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_strip, row_3, thread_3, p, lists, out, edge, _buffer_sizes);
+    Sum _e439 = s01_;
+    simdgroup_store(_e439, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_strip, row_3 + SIDE, thread_3, p, lists, out, edge, _buffer_sizes);
+    Sum _e445 = s02_;
+    simdgroup_store(_e445, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_strip, row_3 + 16u, thread_3, p, lists, out, edge, _buffer_sizes);
+    Sum _e451 = s03_;
+    simdgroup_store(_e451, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip, row_3 + 24u, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e441 = s10_;
-    simdgroup_store(_e441, &edge.inner[mine_1], SIDE);
+    Sum _e457 = s10_;
+    simdgroup_store(_e457, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + STRIPS, row_3, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e447 = s11_;
-    simdgroup_store(_e447, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + STRIPS, row_3 + SIDE, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e455 = s12_;
-    simdgroup_store(_e455, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + STRIPS, row_3 + 16u, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e463 = s13_;
+    Sum _e463 = s11_;
     simdgroup_store(_e463, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + STRIPS, row_3 + 24u, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e471 = s20_;
+    store_edge(_e2, my_strip + STRIPS, row_3 + SIDE, thread_3, p, lists, out, edge, _buffer_sizes);
+    Sum _e471 = s12_;
     simdgroup_store(_e471, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_strip + STRIPS, row_3 + 16u, thread_3, p, lists, out, edge, _buffer_sizes);
+    Sum _e479 = s13_;
+    simdgroup_store(_e479, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_strip + STRIPS, row_3 + 24u, thread_3, p, lists, out, edge, _buffer_sizes);
+    Sum _e487 = s20_;
+    simdgroup_store(_e487, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + 16u, row_3, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e477 = s21_;
-    simdgroup_store(_e477, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 16u, row_3 + SIDE, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e485 = s22_;
-    simdgroup_store(_e485, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 16u, row_3 + 16u, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e493 = s23_;
+    Sum _e493 = s21_;
     simdgroup_store(_e493, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 16u, row_3 + 24u, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e501 = s30_;
+    store_edge(_e2, my_strip + 16u, row_3 + SIDE, thread_3, p, lists, out, edge, _buffer_sizes);
+    Sum _e501 = s22_;
     simdgroup_store(_e501, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_strip + 16u, row_3 + 16u, thread_3, p, lists, out, edge, _buffer_sizes);
+    Sum _e509 = s23_;
+    simdgroup_store(_e509, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_strip + 16u, row_3 + 24u, thread_3, p, lists, out, edge, _buffer_sizes);
+    Sum _e517 = s30_;
+    simdgroup_store(_e517, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + 24u, row_3, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e507 = s31_;
-    simdgroup_store(_e507, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 24u, row_3 + SIDE, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e515 = s32_;
-    simdgroup_store(_e515, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 24u, row_3 + 16u, thread_3, p, lists, out, edge, _buffer_sizes);
-    Sum _e523 = s33_;
+    Sum _e523 = s31_;
     simdgroup_store(_e523, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_strip + 24u, row_3 + SIDE, thread_3, p, lists, out, edge, _buffer_sizes);
+    Sum _e531 = s32_;
+    simdgroup_store(_e531, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_strip + 24u, row_3 + 16u, thread_3, p, lists, out, edge, _buffer_sizes);
+    Sum _e539 = s33_;
+    simdgroup_store(_e539, &edge.inner[mine_1], SIDE);
     store_edge(_e2, my_strip + 24u, row_3 + 24u, thread_3, p, lists, out, edge, _buffer_sizes);
     return;
 }

@@ -199,6 +199,9 @@ pub(crate) fn matvec_kernel(profile: &DeviceProfile, streamed: &Streamed<'_>) ->
     Kernel { name: "matvec", constants, parts }
 }
 
+/// Workgroup memory that two steps of the largest tile take.
+const TWO_STEPS_BYTES: u32 = 47 << 10;
+
 /// Tiles of products on matrix units (see `matmul_matrices.wgsl`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MatrixTiles {
@@ -206,6 +209,8 @@ pub(crate) struct MatrixTiles {
     side: u32,
     /// Subgroups that share a tile's tokens, 1 or 2.
     token_subgroups: u32,
+    /// Steps that workgroup memory holds.
+    steps: u32,
     /// F16 values of an activation: two in front of weights that are floats, which are held to the
     /// precision of f32.
     planes: u32,
@@ -224,8 +229,9 @@ impl MatrixTiles {
         let side = profile.matrix_size.filter(|_| suits)?;
         // Small matrices make tiles that one subgroup's threads fill.
         let token_subgroups = if narrow || side < 16 { 1 } else { 2 };
+        let steps = if profile.workgroup_bytes >= TWO_STEPS_BYTES { 2 } else { 1 };
         let planes = 1 + u32::from(formats.contains(&Format::F16));
-        Some(Self { side, token_subgroups, planes })
+        Some(Self { side, token_subgroups, steps, planes })
     }
 
     pub(crate) fn rows(self) -> usize {
@@ -245,6 +251,7 @@ impl MatrixTiles {
     pub(crate) fn parts(self, full: bool) -> (Vec<(&'static str, u32)>, [Part; 2]) {
         let constants = vec![
             ("TOKEN_SUBGROUPS", self.token_subgroups),
+            ("STEPS", self.steps),
             ("PLANES", self.planes),
             ("FULL", u32::from(full)),
         ];

@@ -1,12 +1,14 @@
 // Products of a weight with many rows of activations, on matrix units: prefill.
 //
-// A workgroup makes a tile of ROWS weight rows by TOKENS tokens. Both sides pass through workgroup
-// memory as f16, 32 columns at a time, so a block of weights is decoded once for all tokens of the
-// tile; what comes next is read while these are multiplied. A subgroup of 32 threads sums sixteen
-// matrices, four of tokens by four of rows, in f32; unless tiles are FULL, it passes over strips of
-// tokens that a tile does not have. Which rows of activations and weights meet is
-// told by `tile_at`, `x_row` and `out_row` of the part in front (see matmul.wgsl). Sums are stored by way
-// of workgroup memory: tiles may end inside a matrix, and rows of experts lie apart.
+// A workgroup makes a tile of ROWS weight rows by TOKENS tokens. Weights and activations pass through
+// workgroup memory as f16, 32 columns a step, so a block of weights is decoded once for all tokens of the
+// tile; what comes next is read while these are multiplied. With room for two STEPS nobody waits for
+// others to be done with the one before.
+//
+// A subgroup of 32 threads sums sixteen matrices, four of tokens by four of rows, in f32; unless tiles are
+// FULL, it passes over strips of tokens that a tile does not have. Which rows of activations and weights
+// meet is told by `tile_at`, `x_row` and `out_row` of the part in front (see matmul.wgsl). Sums are stored
+// by way of workgroup memory: tiles may end inside a matrix, and rows of experts lie apart.
 //
 // Whatever lies in workgroup memory here has whole multiples of 16 bytes. Drivers put variables one
 // behind the other, and behind a word of four a tile begins where matrices are loaded wrong (seen on an
@@ -105,15 +107,18 @@ fn multiply(workgroup: vec3<u32>, thread: u32) {
     var s33 = Sum();
     // The second plane meets the same weights.
     for (var group = 0u; group < PLANES * p.n_groups; group++) {
-        workgroupBarrier();
+        let side = group % STEPS;
+        if STEPS == 1u {
+            workgroupBarrier();
+        }
         for (var i = 0u; i < MY_GROUPS; i++) {
             for (var j = 0u; j < 8u; j++) {
-                put_weights(thread + i * WORKGROUP, j, weights[8u * i + j]);
+                put_weights(side * ROWS + thread + i * WORKGROUP, j, weights[8u * i + j]);
             }
         }
         for (var i = 0u; i < MY_FOURS; i++) {
             let at = thread + i * WORKGROUP;
-            put_x(at / 8u, at % 8u, fours[i]);
+            put_x(side * TOKENS + at / 8u, at % 8u, fours[i]);
         }
         workgroupBarrier();
         let next = min(group + 1u, PLANES * p.n_groups - 1u);
@@ -129,8 +134,8 @@ fn multiply(workgroup: vec3<u32>, thread: u32) {
             }
         }
         for (var column = 0u; column < 32u; column += SIDE) {
-            let x_at = my_strip * STRIDE + column / UNIT;
-            let weight_at = my_rows * STRIDE + column / UNIT;
+            let x_at = (side * TOKENS + my_strip) * STRIDE + column / UNIT;
+            let weight_at = (side * ROWS + my_rows) * STRIDE + column / UNIT;
             let w0 = coopLoad<Right>(&weight_tile[weight_at], STRIDE);
             let w1 = coopLoad<Right>(&weight_tile[weight_at + SIDE * STRIDE], STRIDE);
             let w2 = coopLoad<Right>(&weight_tile[weight_at + 2u * SIDE * STRIDE], STRIDE);
