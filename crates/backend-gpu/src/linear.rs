@@ -199,9 +199,6 @@ pub(crate) fn matvec_kernel(profile: &DeviceProfile, streamed: &Streamed<'_>) ->
     Kernel { name: "matvec", constants, parts }
 }
 
-/// Workgroup memory that two steps of the largest tile take.
-const TWO_STEPS_BYTES: u32 = 47 << 10;
-
 /// Tiles of products on matrix units (see `matmul_matrices.wgsl`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MatrixTiles {
@@ -209,8 +206,6 @@ pub(crate) struct MatrixTiles {
     side: u32,
     /// Subgroups that share a tile's tokens, 1 or 2.
     token_subgroups: u32,
-    /// Steps that workgroup memory holds.
-    steps: u32,
     /// F16 values of an activation: two in front of weights that are floats, which are held to the
     /// precision of f32.
     planes: u32,
@@ -229,9 +224,8 @@ impl MatrixTiles {
         let side = profile.matrix_size.filter(|_| suits)?;
         // Small matrices make tiles that one subgroup's threads fill.
         let token_subgroups = if narrow || side < 16 { 1 } else { 2 };
-        let steps = if profile.workgroup_bytes >= TWO_STEPS_BYTES { 2 } else { 1 };
         let planes = 1 + u32::from(formats.contains(&Format::F16));
-        Some(Self { side, token_subgroups, steps, planes })
+        Some(Self { side, token_subgroups, planes })
     }
 
     pub(crate) fn rows(self) -> usize {
@@ -246,15 +240,9 @@ impl MatrixTiles {
         self.planes
     }
 
-    /// Constants and the parts beside those with the format, with `tile_at`, and with the entry;
-    /// `full` says that most tiles have all their tokens.
-    pub(crate) fn parts(self, full: bool) -> (Vec<(&'static str, u32)>, [Part; 2]) {
-        let constants = vec![
-            ("TOKEN_SUBGROUPS", self.token_subgroups),
-            ("STEPS", self.steps),
-            ("PLANES", self.planes),
-            ("FULL", u32::from(full)),
-        ];
+    /// Constants and the parts beside those with the format, with `tile_at`, and with the entry.
+    pub(crate) fn parts(self) -> (Vec<(&'static str, u32)>, [Part; 2]) {
+        let constants = vec![("TOKEN_SUBGROUPS", self.token_subgroups), ("PLANES", self.planes)];
         let matrices = match self.side {
             16 => include_str!("shaders/matrices/side_16.wgsl"),
             _ => include_str!("shaders/matrices/side_8.wgsl"),
@@ -266,7 +254,7 @@ impl MatrixTiles {
 
 /// The product with many tokens on matrix units.
 pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
-    let (constants, [matrices, product]) = tiles.parts(true);
+    let (constants, [matrices, product]) = tiles.parts();
     let [stored, begin] = format.tile_parts("weight", WEIGHT_BINDING);
     let parts = vec![
         include_str!("shaders/matmul_dense.wgsl").into(),

@@ -12,8 +12,8 @@ const SIDE: u32 = 16u;
 const UNIT: u32 = 4u;
 const STRIDE: u32 = 10u;
 
-var<workgroup> weight_tile: array<vec4<f16>, STEPS * ROWS * STRIDE>;
-var<workgroup> x_tile: array<vec4<f16>, STEPS * TOKENS * STRIDE>;
+var<workgroup> weight_tile: array<vec4<f16>, ROWS * STRIDE>;
+var<workgroup> x_tile: array<vec4<f16>, TOKENS * STRIDE>;
 
 fn put_weights(row: u32, four: u32, values: vec4<f16>) {
     weight_tile[row * STRIDE + four] = values;

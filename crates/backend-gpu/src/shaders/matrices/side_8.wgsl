@@ -12,8 +12,8 @@ const SIDE: u32 = 8u;
 const UNIT: u32 = 1u;
 const STRIDE: u32 = 40u;
 
-var<workgroup> weight_tile: array<f16, STEPS * ROWS * STRIDE>;
-var<workgroup> x_tile: array<f16, STEPS * TOKENS * STRIDE>;
+var<workgroup> weight_tile: array<f16, ROWS * STRIDE>;
+var<workgroup> x_tile: array<f16, TOKENS * STRIDE>;
 
 fn put_weights(row: u32, four: u32, values: vec4<f16>) {
     let at = row * STRIDE + 4u * four;
