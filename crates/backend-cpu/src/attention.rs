@@ -71,36 +71,48 @@ impl<'a> View<'a> {
     }
 }
 
+/// Attends with every run of a batch, side by side: a step of decode has a token of each of them.
 pub(crate) fn attend(
     cpu: &mut Parts<'_>,
     out: &mut Matrix,
     queries: &Matrix,
-    attended: &Attended<'_, Cpu>,
+    attended: &[Attended<'_, Cpu>],
     params: &AttendParams,
-    run: Run,
+    runs: &[Run],
 ) {
     let (width, n_heads) = (queries.width(), params.n_heads);
     let head_dim = width / n_heads;
     assert_eq!(out.width(), width, "output width");
-    assert_eq!(attended.window.layout().width, head_dim, "row width");
-    let n_seen = run.first_position.min(params.window - 1) + run.n_rows;
-    assert!(n_seen <= attended.window.capacity(), "the ring holds the run");
-    let sinks = attended.sinks.values();
-    assert_eq!(sinks.len(), n_heads, "one sink per head");
+    assert_eq!(attended.len(), runs.len(), "every run attends");
+    for (attended, run) in attended.iter().zip(runs) {
+        assert_eq!(attended.window.layout().width, head_dim, "row width");
+        let n_seen = run.first_position.min(params.window - 1) + run.n_rows;
+        assert!(n_seen <= attended.window.capacity(), "the ring holds the run");
+        assert_eq!(attended.sinks.values().len(), n_heads, "one sink per head");
+    }
     // Few tokens are split by heads, so that all threads have something to do.
-    let parts = (2 * cpu.pool.n_threads()).div_ceil(run.n_rows).min(n_heads.div_ceil(MIN_HEADS));
-    let n_threads_of_one = if run.n_rows == 1 { cpu.pool.n_threads() } else { parts };
+    let n_tokens: usize = runs.iter().map(|run| run.n_rows).sum();
+    let parts = (2 * cpu.pool.n_threads()).div_ceil(n_tokens).min(n_heads.div_ceil(MIN_HEADS));
+    let n_threads_of_one = if n_tokens == 1 { cpu.pool.n_threads() } else { parts };
     let heads = n_heads.div_ceil(n_threads_of_one.min(parts)).min(n_heads);
     let isa = cpu.isa;
-    let rows = &mut out.values_mut()[run.first_row * width..][..run.n_rows * width];
-    let items = rows.chunks_exact_mut(width).enumerate().flat_map(|(t, row)| {
-        row.chunks_mut(heads * head_dim).enumerate().map(move |(part, out)| (t, part * heads, out))
+    let (mut rest, mut n_passed) = (out.values_mut(), 0);
+    let items = runs.iter().zip(attended).flat_map(move |(run, attended)| {
+        let n_between = run.first_row.checked_sub(n_passed).expect("runs follow each other");
+        n_passed = run.first_row + run.n_rows;
+        rest.split_off_mut(..n_between * width).expect("rows of the batch");
+        let rows = rest.split_off_mut(..run.n_rows * width).expect("rows of the batch");
+        rows.chunks_exact_mut(width).enumerate().flat_map(move |(t, row)| {
+            let parts = row.chunks_mut(heads * head_dim).enumerate();
+            parts.map(move |(part, out)| (attended, run, t, part * heads, out))
+        })
     });
-    cpu.pool.for_each(cpu.workers, items, |worker, (t, first_head, out)| {
+    cpu.pool.for_each(cpu.workers, items, |worker, (attended, run, t, first_head, out)| {
         let view = View::new(attended, params, run.first_row + t, run.first_position + t);
         let n = out.len() / head_dim;
         let queries = &queries.row(run.first_row + t)[first_head * head_dim..][..out.len()];
-        attend_heads(isa, worker, out, queries, &view, &sinks[first_head..][..n]);
+        let sinks = &attended.sinks.values()[first_head..][..n];
+        attend_heads(isa, worker, out, queries, &view, sinks);
     });
 }
 

@@ -5,7 +5,8 @@ use std::ops::Range;
 use backend::kv_row::KvLayout;
 use backend::{
     AttendParams, Attended, Backend, CompressParams, CompressorState, Direction, ExpertWeights,
-    HcParams, HcWeights, IndexParams, Result, Rotation, RouterChoice, RouterParams, Run,
+    HcParams, HcWeights, IndexParams, RawAttendParams, Result, Rotation, RouterChoice,
+    RouterParams, Run,
 };
 
 use crate::activation::Quantized;
@@ -282,7 +283,24 @@ impl Backend for Cpu {
         params: &AttendParams,
         run: Run,
     ) {
-        attention::attend(&mut self.parts().0, out, queries, attended, params, run);
+        let (attended, runs) = (std::slice::from_ref(attended), &[run]);
+        attention::attend(&mut self.parts().0, out, queries, attended, params, runs);
+    }
+
+    fn attend_raw(
+        &mut self,
+        out: &mut Matrix,
+        queries: &mut Matrix,
+        attended: &[Attended<'_, Self>],
+        rotation: &Rotation,
+        params: &RawAttendParams,
+        runs: &[Run],
+    ) {
+        let RawAttendParams { attend, head_dim, norm_eps } = params;
+        self.rms_norm_heads(queries, *head_dim, *norm_eps);
+        self.rope_tail(queries, *head_dim, rotation, Direction::Forward, runs);
+        attention::attend(&mut self.parts().0, out, queries, attended, attend, runs);
+        self.rope_tail(out, *head_dim, rotation, Direction::Inverse, runs);
     }
 
     fn route(

@@ -243,10 +243,11 @@ impl Restore {
         let first = session.keep_blocks(model, n_tokens);
         let (sender, pieces) = mpsc::sync_channel(N_AHEAD);
         let read = move || {
+            // They begin to come while the frontier is read.
+            let mut blocks = hit.blocks(first.min(hit.n_blocks()));
             let frontier = hit.frontier();
             // Nobody listens any more when the job was cancelled.
             let mut is_over = frontier.is_err() | sender.send(frontier).is_err();
-            let mut blocks = hit.blocks(first.min(hit.n_blocks()));
             while !is_over {
                 let Some(block) = blocks.next() else { return };
                 is_over = block.is_err() | sender.send(block).is_err();

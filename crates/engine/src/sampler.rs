@@ -98,6 +98,8 @@ pub struct Candidate {
 pub struct Sampler {
     params: SampleParams,
     rng: Xoshiro256PlusPlus,
+    /// Room for the candidates of a draw: megabytes where all of a vocabulary are.
+    candidates: Vec<Weighted>,
 }
 
 impl Sampler {
@@ -107,7 +109,8 @@ impl Sampler {
     /// If a parameter is outside its range.
     pub fn new(params: SampleParams) -> Result<Self> {
         params.check()?;
-        Ok(Self { params, rng: Xoshiro256PlusPlus::seed_from_u64(params.seed) })
+        let rng = Xoshiro256PlusPlus::seed_from_u64(params.seed);
+        Ok(Self { params, rng, candidates: Vec::new() })
     }
 
     /// Draws the next token from `[vocab_size]` logits.
@@ -119,22 +122,23 @@ impl Sampler {
         if self.params.temperature == 0.0 {
             return Ok(best);
         }
-        let candidates = distribution(logits, &self.params)?;
+        let sum =
+            keep_candidates(&mut self.candidates, logits, logits[best as usize], &self.params);
         // The 53 upper bits are a uniform number of [0, 1) in f64.
         let mut left = (self.rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-        for candidate in &candidates {
-            left -= candidate.probability;
+        for candidate in &self.candidates {
+            left -= candidate.weight / sum;
             if left < 0.0 {
                 return Ok(candidate.token);
             }
         }
         // Rounding can leave the sum a hair below 1.
-        Ok(candidates.last().map_or(best, |candidate| candidate.token))
+        Ok(self.candidates.last().map_or(best, |candidate| candidate.token))
     }
 }
 
 /// A token with its weight: the probability times an unknown constant.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Weighted {
     token: u32,
     logit: f32,
@@ -156,7 +160,21 @@ pub fn distribution(logits: &[f32], params: &SampleParams) -> Result<Vec<Candida
     if params.temperature == 0.0 {
         return Ok(vec![Candidate { token: best, probability: 1.0 }]);
     }
-    let mut candidates = weigh(logits, logits[best as usize], params.temperature);
+    let mut candidates = Vec::new();
+    let sum = keep_candidates(&mut candidates, logits, logits[best as usize], params);
+    let probability = |c: &Weighted| Candidate { token: c.token, probability: c.weight / sum };
+    Ok(candidates.iter().map(probability).collect())
+}
+
+/// Leaves the tokens that may follow in `candidates`, and returns the sum of their weights. `best` is the
+/// largest logit, and the temperature is not 0.
+fn keep_candidates(
+    candidates: &mut Vec<Weighted>,
+    logits: &[f32],
+    best: f32,
+    params: &SampleParams,
+) -> f64 {
+    weigh(candidates, logits, best, params);
     if params.top_k > 0 && params.top_k < candidates.len() {
         candidates.select_nth_unstable_by(params.top_k - 1, best_first);
         candidates.truncate(params.top_k);
@@ -164,20 +182,29 @@ pub fn distribution(logits: &[f32], params: &SampleParams) -> Result<Vec<Candida
         candidates.sort_unstable_by(best_first);
     }
     if params.top_p < 1.0 {
-        keep_top_p(&mut candidates, f64::from(params.top_p));
+        keep_top_p(candidates, f64::from(params.top_p));
     }
     // The best token's weight is 1.
     candidates.retain(|candidate| candidate.weight >= f64::from(params.min_p));
-    let sum: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
-    let probability = |c: &Weighted| Candidate { token: c.token, probability: c.weight / sum };
-    Ok(candidates.iter().map(probability).collect())
+    candidates.iter().map(|candidate| candidate.weight).sum()
 }
 
-/// Weights of all tokens, relative to the best one, in id order.
-fn weigh(logits: &[f32], best: f32, temperature: f32) -> Vec<Weighted> {
-    let weight = |logit: f32| ((f64::from(logit) - f64::from(best)) / f64::from(temperature)).exp();
-    let tokens = (0..).zip(logits);
-    tokens.map(|(token, &logit)| Weighted { token, logit, weight: weight(logit) }).collect()
+/// Weights of tokens relative to the best one, in id order: of all, except those that min-p is certain
+/// to remove where no other step asks for them. A vocabulary of exponentials takes a millisecond.
+fn weigh(candidates: &mut Vec<Weighted>, logits: &[f32], best: f32, params: &SampleParams) {
+    let (best, temperature) = (f64::from(best), f64::from(params.temperature));
+    let is_certain = params.top_k == 0 && params.top_p >= 1.0;
+    // A little more than is needed, so that the weight itself decides at the border.
+    let least = best + temperature * (f64::from(params.min_p).ln() - 1e-6);
+    let least = if is_certain { (least as f32).next_down() } else { f32::NEG_INFINITY };
+    let weight = |logit: f32| ((f64::from(logit) - best) / temperature).exp();
+    let tokens = (0..).zip(logits).filter(|(_, logit)| **logit >= least);
+    candidates.clear();
+    candidates.extend(tokens.map(|(token, &logit)| Weighted {
+        token,
+        logit,
+        weight: weight(logit),
+    }));
 }
 
 /// Cuts to the shortest beginning, best first, that holds the share `top_p` of all weight.
@@ -198,21 +225,28 @@ fn keep_top_p(candidates: &mut Vec<Weighted>, top_p: f64) {
     }
 }
 
+/// Logits that are looked at side by side.
+const LANES: usize = 16;
+
 /// The token of the largest logit, the lowest id of equal ones.
 fn best_token(logits: &[f32]) -> Result<u32> {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (token, &value) in (0_u32..).zip(logits) {
-        if value.is_nan() || value == f32::INFINITY {
-            return Err(Error::Logits { token, value });
-        }
-        if value > best.1 {
-            best = (token, value);
+    let (mut largest, mut is_wrong) = ([f32::NEG_INFINITY; LANES], [false; LANES]);
+    for chunk in logits.chunks(LANES) {
+        for ((largest, is_wrong), &value) in largest.iter_mut().zip(&mut is_wrong).zip(chunk) {
+            *largest = if value > *largest { value } else { *largest };
+            *is_wrong |= value.is_nan() || value == f32::INFINITY;
         }
     }
-    if best.1 == f32::NEG_INFINITY {
-        return Err(Error::Logits { token: 0, value: best.1 });
+    let wrong = |(_, value): &(u32, &f32)| value.is_nan() || **value == f32::INFINITY;
+    if is_wrong.contains(&true)
+        && let Some((token, &value)) = (0..).zip(logits).find(wrong)
+    {
+        return Err(Error::Logits { token, value });
     }
-    Ok(best.0)
+    let value = largest.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let best = (0..).zip(logits).find(|(_, logit)| **logit >= value);
+    let best = best.filter(|_| value > f32::NEG_INFINITY);
+    best.map(|(token, _)| token).ok_or(Error::Logits { token: 0, value })
 }
 
 #[cfg(test)]
@@ -326,7 +360,9 @@ mod tests {
     }
 
     fn any_params() -> impl Strategy<Value = SampleParams> {
-        (0.01_f32..4.0, 0_usize..30, 0.001_f32..=1.0, 0.0_f32..=1.0, any::<u64>()).prop_map(
+        let top_k = prop_oneof![0_usize..30, Just(0)];
+        let top_p = prop_oneof![0.001_f32..=1.0, Just(1.0)];
+        (0.01_f32..4.0, top_k, top_p, 0.0_f32..=1.0, any::<u64>()).prop_map(
             |(temperature, top_k, top_p, min_p, seed)| SampleParams {
                 temperature,
                 top_k,

@@ -392,6 +392,8 @@ impl<B: Backend> Model<B> {
         site.run(backend, &mut act.feed_forward, &mut act.y, &act.normed, &act.tokens);
     }
 
+    /// Rows that stand side by side pass the head together, whosever they are: of slots that decode,
+    /// all.
     fn hand_out_logits(
         &mut self,
         batch: &[Extend<'_>],
@@ -399,22 +401,23 @@ impl<B: Backend> Model<B> {
         logits: &mut Vec<f32>,
         on_logits: &mut dyn FnMut(usize, usize, &[f32]),
     ) -> backend::Result<()> {
-        for (i, (extend, run)) in batch.iter().zip(runs).enumerate() {
+        let vocab_size = self.geometry.vocab_size;
+        let mut wanted = batch.iter().zip(runs).enumerate().flat_map(|(i, (extend, run))| {
             let end = run.first_row + run.n_rows;
-            let mut row = match extend.logits {
+            let first = match extend.logits {
                 LogitsWanted::Nothing => end,
                 LogitsWanted::Last => end - 1,
                 LogitsWanted::All => run.first_row,
             };
-            while row < end {
-                let rows = row..end.min(row + HEAD_ROWS);
-                row = rows.end;
-                let position = run.first_position + rows.start - run.first_row;
-                logits.resize(rows.len() * self.geometry.vocab_size, 0.0);
-                self.head(rows, logits)?;
-                for (j, row) in logits.chunks_exact(self.geometry.vocab_size).enumerate() {
-                    on_logits(i, position + j, row);
-                }
+            (first..end).map(move |row| (row, i, run.first_position + row - run.first_row))
+        });
+        while let Some((first, ..)) = wanted.clone().next() {
+            let rows = wanted.clone().map(|(row, ..)| row).take(HEAD_ROWS);
+            let n = rows.zip(first..).take_while(|(row, next)| row == next).count();
+            logits.resize(n * vocab_size, 0.0);
+            self.head(first..first + n, logits)?;
+            for (row, (_, i, position)) in logits.chunks_exact(vocab_size).zip(&mut wanted) {
+                on_logits(i, position, row);
             }
         }
         self.backend.finish()

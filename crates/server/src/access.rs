@@ -36,6 +36,10 @@ impl BodyRoom {
     }
 }
 
+/// The room that a request's body takes, until the last clone is gone: a handler keeps one for as long
+/// as it reads and understands the body, and not while it answers.
+pub(crate) type Room = Arc<OwnedSemaphorePermit>;
+
 /// The keys that are let in; none means that everybody is.
 #[derive(Debug, Clone, Default)]
 pub struct ApiKeys {
@@ -71,7 +75,7 @@ impl ApiKeys {
 /// bodies that announce that they are too large, before they are sent.
 pub(crate) async fn check(
     State(service): State<Service>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let path = request.uri().path();
@@ -96,9 +100,8 @@ pub(crate) async fn check(
         let message = "other large requests are being read; try again in a moment";
         return ApiError::new(Kind::Busy, family, message).into_response();
     };
-    let response = next.run(request).await;
-    drop(room);
-    response
+    request.extensions_mut().insert(Room::new(room));
+    next.run(request).await
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The three chat APIs: a body in, the vendor's chunks out, as a stream or as one reply.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_stream::stream;
@@ -24,12 +25,15 @@ use futures::{Stream, StreamExt as _};
 use serde_json::{Map, Value, json};
 use tower_http::timeout::TimeoutError;
 
+use crate::access::Room;
 use crate::endpoint::{Endpoint, StreamState};
 use crate::error::{ApiError, Family, Kind, Overflow};
-use crate::events::{Failure, Updates, inference};
+use crate::events::{Failure, Patience, Updates, inference};
 use crate::replay::Told;
 use crate::sampling::{penalties, sample_params};
 use crate::service::Running;
+use crate::stored::Items;
+use crate::tokenizer::Yielding;
 use crate::visit::RequestId;
 
 /// A chunk of an API's stream.
@@ -45,8 +49,8 @@ struct Asked {
     constraint: Option<Box<dyn Constraint>>,
     /// The body, as it was prepared.
     body: Value,
-    /// The conversation as input items, where the API stores it.
-    items: Vec<Value>,
+    /// The conversation, where the API stores it.
+    items: Items,
     model: String,
 }
 
@@ -54,6 +58,7 @@ struct Asked {
 pub(crate) async fn answer<E: Endpoint>(
     running: Running,
     Extension(id): Extension<RequestId>,
+    Extension(room): Extension<Room>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body = read_body(body, E::FAMILY)?;
@@ -66,6 +71,7 @@ pub(crate) async fn answer<E: Endpoint>(
         })
         .await?
     };
+    drop(room);
     if let Some(trace) = &running.service().options().trace {
         let prompt = running.tokenizer.decode(&asked.prompt).unwrap_or_default();
         let prompt = String::from_utf8_lossy(&prompt);
@@ -84,7 +90,7 @@ pub(crate) async fn answer<E: Endpoint>(
     let streams = asked.request.stream;
     let patience = streams.then(|| running.service().options().keep_alive);
     let chunks = StreamProcessor::new(generator, asked.request.parsing_options.clone())
-        .with_tokenizer(std::sync::Arc::clone(&running.tokenizer))
+        .with_tokenizer(Yielding(Arc::clone(&running.tokenizer)))
         .into_protocol_stream(told.listen(inference(
             updates,
             E::FAMILY,
@@ -94,8 +100,17 @@ pub(crate) async fn answer<E: Endpoint>(
     let repeated = repeated::<E>(&asked.body);
     // It may be large, and an answer takes its time.
     asked.body = Value::Null;
-    let reply =
-        Reply::<E> { running, id, asked, repeated, failure, told, response: None, sequence: 0 };
+    let reply = Reply::<E> {
+        running,
+        id,
+        asked,
+        repeated,
+        failure,
+        told,
+        response: None,
+        sequence: 0,
+        has_own_numbers: false,
+    };
     if streams { Ok(reply.stream(Box::pin(chunks))) } else { reply.whole(Box::pin(chunks)).await }
 }
 
@@ -153,6 +168,7 @@ fn convert<E: Endpoint>(running: &Running, body: &[u8]) -> Result<Asked, ApiErro
         Api::Responses => running.service().stored().resolve(&mut body)?,
         Api::Chat | Api::Messages => Vec::new(),
     };
+    let items = Items::new(items);
     let refused = |error: chat::Error| ApiError::chat(E::FAMILY, &error, &body);
     let (request, rules) = convert_with_rules::<E>(E::API, body.clone()).map_err(refused)?;
     let prompt = render_converted(running.dialect, &request).map_err(refused)?;
@@ -232,6 +248,8 @@ struct Reply<E: Endpoint> {
     response: Option<E::Response>,
     /// Number of the next event, where events are numbered.
     sequence: u64,
+    /// Whether it is not the vendor's, since signs of life are numbered too.
+    has_own_numbers: bool,
 }
 
 impl<E: Endpoint> Reply<E> {
@@ -307,22 +325,38 @@ impl<E: Endpoint> Reply<E> {
 
     /// A chunk as an event.
     fn event(&mut self, chunk: Chunk<E>) -> Event {
+        let name = E::Response::sse_event_name(&chunk);
         let mut event = Event::default();
-        if let Some(name) = E::Response::sse_event_name(&chunk) {
+        if let Some(name) = name {
             event = event.event(name);
         }
         if E::API != Api::Responses {
             return event.json_data(&chunk).unwrap_or_default();
         }
-        let mut value = serde_json::to_value(&chunk).unwrap_or_default();
-        // Signs of life are numbered too, so the numbers are ours.
-        value["sequence_number"] = self.sequence.into();
+        let event = match name {
+            // Almost all that there is; nothing in it is to be changed.
+            Some(name) if is_delta(name) && !self.has_own_numbers => {
+                event.json_data(&chunk).unwrap_or_default()
+            }
+            _ => event.data(self.told(&chunk).to_string()),
+        };
         self.sequence += 1;
+        self.add(chunk);
+        if matches!(name, Some("response.completed" | "response.incomplete")) {
+            // Whoever hears of it may refer to it.
+            self.store();
+        }
+        event
+    }
+
+    /// A chunk with the number of its event and what its response repeats.
+    fn told(&self, chunk: &Chunk<E>) -> Value {
+        let mut value = serde_json::to_value(chunk).unwrap_or_default();
+        value["sequence_number"] = self.sequence.into();
         if let Some(response) = value.get_mut("response") {
             self.repeat(response);
         }
-        self.add(chunk);
-        event.data(value.to_string())
+        value
     }
 
     fn with_state<T>(&self, say: impl FnOnce(&StreamState<'_>) -> T) -> T {
@@ -339,18 +373,16 @@ impl<E: Endpoint> Reply<E> {
         mut self,
         mut chunks: impl Stream<Item = Result<Chunk<E>, StreamError>> + Send + Unpin + 'static,
     ) -> Response {
-        let silence = self.running.service().options().keep_alive;
+        let mut patience = Patience::new(self.running.service().options().keep_alive);
         let events = stream! {
             loop {
-                let chunk = match tokio::time::timeout(silence, chunks.next()).await {
-                    Ok(Some(chunk)) => chunk,
-                    Ok(None) => break,
-                    Err(_) => {
-                        yield self.with_state(E::keep_alive);
-                        self.sequence += 1;
-                        continue;
-                    }
+                let Some(chunk) = patience.wait_for(chunks.next()).await else {
+                    yield self.with_state(E::keep_alive);
+                    self.sequence += 1;
+                    self.has_own_numbers = true;
+                    continue;
                 };
+                let Some(chunk) = chunk else { break };
                 match chunk {
                     Ok(chunk) if self.failure.get().is_none() => yield self.event(chunk),
                     chunk => {
@@ -369,13 +401,17 @@ impl<E: Endpoint> Reply<E> {
                 }
                 return;
             }
-            self.store();
             if let Some(done) = E::Response::sse_done_data() {
                 yield Event::default().data(done);
             }
         };
         event_stream(events)
     }
+}
+
+/// Whether an event of this name adds to a text.
+fn is_delta(name: &str) -> bool {
+    name.rsplit('.').next() == Some("delta")
 }
 
 /// A reply of server-sent events; its headers go out at once.
@@ -388,6 +424,7 @@ pub(crate) fn event_stream(events: impl Stream<Item = Event> + Send + 'static) -
 /// How many tokens the prompt of a message request has.
 pub(crate) async fn count_tokens(
     running: Running,
+    Extension(_room): Extension<Room>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let body = read_body(body, Family::Anthropic)?;

@@ -18,9 +18,10 @@ use engine::{CancelToken, Job, SampleParams, SampledToken, StopReason, StopStrin
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::access::Room;
 use crate::answer::{event_stream, off_the_loop, parse, read_body};
 use crate::error::{ApiError, Family, Overflow};
-use crate::events::{Updates, engine_lost, shutting_down};
+use crate::events::{Patience, Updates, engine_lost, shutting_down};
 use crate::sampling::{parameter, penalties, random_seed};
 use crate::service::Running;
 use crate::visit::RequestId;
@@ -78,6 +79,7 @@ struct Asked {
 pub(crate) async fn complete(
     running: Running,
     Extension(id): Extension<RequestId>,
+    Extension(room): Extension<Room>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, ApiError> {
     let body = read_body(body, FAMILY)?;
@@ -86,6 +88,7 @@ pub(crate) async fn complete(
         move || begin(&running, &body)
     };
     let Begun { body, job, reply, streams } = off_the_loop(FAMILY, begin).await?;
+    drop(room);
     if let Some(trace) = &running.service().options().trace {
         let n_prompt = job.prompt.len();
         let what = json!({ "api": "completions", "body": body, "prompt_tokens": n_prompt });
@@ -407,14 +410,14 @@ impl Reply {
     }
 
     fn stream(mut self, mut updates: Updates, running: &Running) -> Response {
-        let silence = running.service().options().keep_alive;
+        let mut patience = Patience::new(running.service().options().keep_alive);
         let events = stream! {
             let data = |value: &Value| Event::default().data(value.to_string());
             if let Some(echo) = self.echo.take() {
                 yield data(&self.body(&echo, None, None));
             }
             loop {
-                let Ok(update) = tokio::time::timeout(silence, updates.next()).await else {
+                let Some(update) = patience.wait_for(updates.next()).await else {
                     yield data(&self.body("", None, None));
                     continue;
                 };

@@ -1,5 +1,6 @@
 //! From the engine thread to a client: the updates of a job as a stream.
 
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use engine::{CancelToken, Job, SampledToken, Statistics, StopReason, Update};
 use futures::Stream;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Sleep, sleep};
 
 use crate::error::{ApiError, Family, Kind};
 use crate::measure::Stopwatch;
@@ -117,6 +119,47 @@ impl Drop for Updates {
         self.cancel.cancel();
         if let Some(tokens) = self.traced.take() {
             self.trace(&tokens, json!({ "reason": "ended by a stop sequence or by the client" }));
+        }
+    }
+}
+
+/// Listens to something that comes now and then, and notices when it is silent. Its timer is set when
+/// it has run out, and not anew for each token.
+pub(crate) struct Patience {
+    silence: Duration,
+    /// When something came last, or silence was noticed.
+    last: tokio::time::Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Patience {
+    /// Silence is what has lasted for so long.
+    pub(crate) fn new(silence: Duration) -> Self {
+        Self { silence, last: tokio::time::Instant::now(), timer: Box::pin(sleep(silence)) }
+    }
+
+    /// What comes next, or `None` if nothing does for too long.
+    pub(crate) async fn wait_for<T>(&mut self, next: impl Future<Output = T>) -> Option<T> {
+        let mut next = pin!(next);
+        loop {
+            tokio::select! {
+                biased;
+                next = &mut next => {
+                    self.last = tokio::time::Instant::now();
+                    return Some(next);
+                }
+                () = self.timer.as_mut() => {
+                    let now = tokio::time::Instant::now();
+                    let is_silent = now >= self.last + self.silence;
+                    if is_silent {
+                        self.last = now;
+                    }
+                    self.timer.as_mut().reset(self.last + self.silence);
+                    if is_silent {
+                        return None;
+                    }
+                }
+            }
         }
     }
 }

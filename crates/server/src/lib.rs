@@ -29,6 +29,7 @@ mod sampling;
 mod service;
 mod status;
 mod stored;
+mod tokenizer;
 mod trace;
 mod visit;
 

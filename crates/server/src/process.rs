@@ -28,7 +28,7 @@ pub fn serve<E: From<io::Error> + Send + 'static>(
     load: impl FnOnce() -> Result<Loaded, E> + Send + 'static,
 ) -> Result<(), E> {
     log_to_stderr();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let ended = runtime.block_on(async {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -60,6 +60,16 @@ pub fn serve<E: From<io::Error> + Send + 'static>(
     // A model that is still loading is not waited for.
     runtime.shutdown_background();
     ended
+}
+
+/// One thread for all connections: a token is a few microseconds of work, and with a second thread
+/// each token would wake both. What takes longer runs elsewhere.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("server")
+        .enable_all()
+        .build()
 }
 
 /// Done when the engine no longer runs.

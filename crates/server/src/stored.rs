@@ -14,6 +14,27 @@ use crate::service::MAX_BODY_BYTES;
 /// Bytes of JSON that are kept.
 const MAX_BYTES: usize = 64 << 20;
 
+/// A conversation as input items.
+#[derive(Default)]
+pub(crate) struct Items {
+    items: Vec<Value>,
+    /// Of their JSON.
+    n_bytes: usize,
+}
+
+impl Items {
+    /// Takes items and counts their bytes, which takes time for a long conversation.
+    pub(crate) fn new(items: Vec<Value>) -> Self {
+        let n_bytes = items.iter().map(n_bytes).sum();
+        Self { items, n_bytes }
+    }
+}
+
+/// Bytes of a value's JSON.
+fn n_bytes(value: &Value) -> usize {
+    value.to_string().len()
+}
+
 struct Entry {
     id: String,
     /// The response as it was sent.
@@ -31,13 +52,14 @@ pub(crate) struct StoredResponses {
 }
 
 impl StoredResponses {
-    /// Keeps a response that came of `input` items.
-    pub(crate) fn store(&mut self, input: Vec<Value>, response: Value) {
+    /// Keeps a response that came of `input`.
+    pub(crate) fn store(&mut self, input: Items, response: Value) {
         let Some(id) = response["id"].as_str().map(str::to_owned) else { return };
-        let mut items = input;
-        items.extend(response["output"].as_array().into_iter().flatten().cloned());
-        let size = |value: &Value| value.to_string().len();
-        let n_bytes = size(&response) + items.iter().map(size).sum::<usize>();
+        let Items { mut items, n_bytes: n_input } = input;
+        let output = response["output"].as_array().into_iter().flatten();
+        items.extend(output.cloned());
+        // What was put out is in both.
+        let n_bytes = n_input + 2 * n_bytes(&response);
         self.n_bytes += n_bytes;
         self.entries.push_back(Entry { id, response, items, n_bytes });
         while self.n_bytes > MAX_BYTES
@@ -71,7 +93,7 @@ impl StoredResponses {
 
     /// The items that a request refers to, in their places. Together they may be as large as a body.
     fn refer(&self, input: Vec<Value>, items: &mut Vec<Value>) -> Result<(), ApiError> {
-        let (mut known, mut n_bytes) = (None, 0);
+        let (mut known, mut n_referred) = (None, 0);
         for item in input {
             let is_reference = item["type"] == "item_reference";
             let Some(id) = item["id"].as_str().filter(|_| is_reference) else {
@@ -80,8 +102,8 @@ impl StoredResponses {
             };
             let known = known.get_or_insert_with(|| self.items());
             let item = *known.get(id).ok_or_else(|| gone("item", id))?;
-            n_bytes += item.to_string().len();
-            if n_bytes > MAX_BODY_BYTES {
+            n_referred += n_bytes(item);
+            if n_referred > MAX_BODY_BYTES {
                 let message = "the items that the input refers to are larger than a body may be";
                 return Err(ApiError::new(Kind::TooLarge, Family::OpenAi, message));
             }
@@ -134,7 +156,7 @@ mod tests {
         let mut stored = StoredResponses::default();
         let mut first = json!({ "input": "hello" });
         let input = stored.resolve(&mut first).expect("no references");
-        stored.store(input, response("resp_1"));
+        stored.store(Items::new(input), response("resp_1"));
         let mut second = json!({ "previous_response_id": "resp_1", "input": "and then?" });
         stored.resolve(&mut second).expect("it is stored");
         let said = |text| json!({ "type": "message", "role": "user", "content": text });
@@ -152,7 +174,7 @@ mod tests {
         let mut stored = StoredResponses::default();
         let text = "x".repeat(1 << 20);
         let item = json!({ "type": "message", "id": "large", "role": "user", "content": text });
-        stored.store(vec![item], response("resp_1"));
+        stored.store(Items::new(vec![item]), response("resp_1"));
         let ask = |n: usize| {
             let reference = json!({ "type": "item_reference", "id": "large" });
             let mut body = json!({ "input": vec![reference; n] });
@@ -168,7 +190,7 @@ mod tests {
         let large = "x".repeat(MAX_BYTES / 4);
         for i in 0..6 {
             let input = vec![json!({ "type": "message", "role": "user", "content": large })];
-            stored.store(input, response(&format!("resp_{i}")));
+            stored.store(Items::new(input), response(&format!("resp_{i}")));
         }
         assert!(stored.n_bytes <= MAX_BYTES);
         assert!(stored.response("resp_0").is_none());

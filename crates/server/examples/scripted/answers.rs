@@ -3,7 +3,8 @@
 //!
 //! The tool is taken from those in the prompt, by its schema: one that runs a command, or one that
 //! writes a file. Parameters have the names and types of the schema, and what else is required gets
-//! a value of its type. Without tools, a prompt that explains blocks of edits gets one, and one that
+//! a value of its type. A path is as the user says it, or absolute where the schema wants that and the
+//! prompt names a directory. Without tools, a prompt that explains blocks of edits gets one, and one that
 //! asks for JSON gets JSON of its schema.
 
 use serde_json::{Map, Value, json};
@@ -46,12 +47,14 @@ fn reply(prompt: &str, preference: Preference) -> (String, String) {
         return done();
     }
     let (file, content) = wanted(turn);
-    if let Some((name, arguments)) = call(&tools(prompt), preference, &file, &content) {
+    let file = File { name: &file, directory: directory(prompt) };
+    if let Some((name, arguments)) = call(&tools(prompt), preference, file, &content) {
         return (format!("I will call {name}."), block(&name, &arguments));
     }
     if prompt.contains("<<<<<<< SEARCH") {
         let edit = format!("<<<<<<< SEARCH\n=======\n{content}\n>>>>>>> REPLACE");
-        return ("I will write a block.".to_owned(), format!("{file}\n```\n{edit}\n```\n\ndone"));
+        let said = format!("{}\n```\n{edit}\n```\n\ndone", file.name);
+        return ("I will write a block.".to_owned(), said);
     }
     match prompt.rsplit_once(RESPONSE_FORMAT).map(|(_, schema)| first_json(schema)) {
         Some(Some(schema)) => ("I will write JSON.".to_owned(), value_of(&schema).to_string()),
@@ -78,6 +81,33 @@ fn wanted(request: &str) -> (String, String) {
     (file.to_owned(), content.to_owned())
 }
 
+/// A file in the client's working directory.
+#[derive(Clone, Copy)]
+struct File<'a> {
+    name: &'a str,
+    /// Where that is, if the prompt says so.
+    directory: Option<&'a str>,
+}
+
+impl File<'_> {
+    /// Its path as a parameter of this schema wants it.
+    fn path(self, schema: &Value) -> String {
+        let is_absolute = schema["description"].as_str().is_some_and(|it| it.contains("absolute"));
+        match self.directory.filter(|_| is_absolute) {
+            Some(directory) => format!("{}/{}", directory.trim_end_matches('/'), self.name),
+            None => self.name.to_owned(),
+        }
+    }
+}
+
+/// The directory that a prompt says the client works in.
+fn directory(prompt: &str) -> Option<&str> {
+    let (_, rest) = prompt.split_once("directory: /")?;
+    let n = rest.find(|c: char| c.is_whitespace()).unwrap_or(rest.len());
+    let start = prompt.len() - rest.len() - 1;
+    Some(&prompt[start..=start + n])
+}
+
 /// A turn without what clients remind the model of.
 fn without_reminders(turn: &str) -> String {
     let mut parts = turn.split("<system-reminder>");
@@ -97,27 +127,33 @@ fn tools(prompt: &str) -> Vec<Value> {
 fn call(
     tools: &[Value],
     preference: Preference,
-    file: &str,
+    file: File<'_>,
     content: &str,
 ) -> Option<(String, Map<String, Value>)> {
-    let command = format!("printf '%s\\n' '{content}' > {file}");
+    let command = |_: &Value| format!("printf '%s\\n' '{content}' > {}", file.name);
+    let (path, text) = (|schema: &Value| file.path(schema), |_: &Value| content.to_owned());
     let shell = tools.iter().find_map(|tool| fill(tool, &[(&COMMAND, &command)]));
-    let write = tools.iter().find_map(|tool| fill(tool, &[(&PATH, file), (&TEXT, content)]));
+    let write = tools.iter().find_map(|tool| fill(tool, &[(&PATH, &path), (&TEXT, &text)]));
     match preference {
         Preference::Shell => shell.or(write),
         Preference::Write => write.or(shell),
     }
 }
 
+/// What a parameter of a schema is filled with.
+type Text<'a> = &'a dyn Fn(&Value) -> String;
+
 /// A call of a tool that has a parameter for each of these texts; each may have one of several names.
-fn fill(tool: &Value, texts: &[(&[&str], &str)]) -> Option<(String, Map<String, Value>)> {
+fn fill(tool: &Value, texts: &[(&[&str], Text<'_>)]) -> Option<(String, Map<String, Value>)> {
     let name = tool["name"].as_str()?;
     let schema = &tool["parameters"];
     let properties = schema["properties"].as_object()?;
     let mut arguments = Map::new();
     for (names, text) in texts {
         let name = names.iter().find(|name| takes_text(properties.get(**name)))?;
-        let value = match kind(&properties[*name]) {
+        let schema = &properties[*name];
+        let text = text(schema);
+        let value = match kind(schema) {
             "array" => json!([text]),
             _ => json!(text),
         };

@@ -169,6 +169,25 @@ fn a_prompt_without_tools_gets_what_it_asks_for() {
     assert_eq!(answer(&reminded, Preference::Shell), "done");
 }
 
+/// Clients exist that refuse a path that is not absolute.
+#[test]
+fn a_path_is_absolute_where_the_schema_wants_it() {
+    let path = |description: &str, place: &str| {
+        let file_path = json!({ "type": "string", "description": description });
+        let properties = json!({ "file_path": file_path, "content": { "type": "string" } });
+        let tool = json!({ "name": "write_file", "parameters": { "properties": properties } });
+        let tools = format!("### Available Tool Schemas\n\n{tool}\n\n");
+        let prompt = format!("{tools}{place}<｜User｜>{REQUEST}<｜Assistant｜></think>");
+        let said = answer(&prompt, Preference::Write);
+        let (_, rest) = said.split_once("\"file_path\" string=\"true\">").expect("a path");
+        rest.split_once("</").expect("an end").0.to_owned()
+    };
+    let place = "I work in the directory: /srv/project\nand nowhere else";
+    assert_eq!(path("The absolute path", place), "/srv/project/notes.txt");
+    assert_eq!(path("The path", place), "notes.txt");
+    assert_eq!(path("The absolute path", ""), "notes.txt");
+}
+
 #[test]
 fn the_packages_for_python_work() {
     let sdk = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/cache/sdk/bin/python3");

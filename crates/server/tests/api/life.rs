@@ -1,6 +1,6 @@
 //! What happens over time: loading, waiting, signs of life, leaving, ending.
 
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -218,6 +218,29 @@ fn conversations_are_answered_side_by_side() {
 }
 
 /// Whoever is being answered hears that the server goes, in the words of the API.
+/// One that does not say how long it is counts as large, while it is read.
+#[test]
+fn bodies_need_room_only_until_they_are_read() {
+    const N: usize = 12;
+    let scripts = [slow("hello", 4000, PACE)];
+    let server = Setup { n_slots: 1, max_queued: N, ..Setup::of(scripts) }.start();
+    let body = ask("hello", false).to_string();
+    let streams: Vec<TcpStream> = (1..=N)
+        .map(|n| {
+            let mut stream = server.open();
+            let head = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+            let body = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+            let request = format!("{head}transfer-encoding: chunked\r\n\r\n{body}");
+            stream.write_all(request.as_bytes()).expect("the server reads");
+            server.wait_for("a queue", |it| it.totals.started as usize + it.waiting >= n);
+            stream
+        })
+        .collect();
+    assert_eq!(server.snapshot().totals.finished, 0, "all before the last one still wait");
+    drop(streams);
+    server.wait_for("an end", is_idle);
+}
+
 #[test]
 fn a_server_that_stops_says_so() {
     let cases = [

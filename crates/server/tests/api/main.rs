@@ -7,6 +7,7 @@ mod client;
 mod conformance;
 mod errors;
 mod life;
+mod overhead;
 mod page;
 mod pieces;
 #[path = "../../examples/scripted/script.rs"]

@@ -246,6 +246,8 @@ fn what_the_server_says_of_itself() {
     let head = server.ask("HEAD", "/", "", "");
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     server.post("/v1/chat/completions", &chat("count", &json!({})));
+    // The answer may be there before the engine's own numbers are.
+    server.wait_for("an end", |snapshot| snapshot.totals.finished == 1);
     let metrics = server.get("/metrics").body;
     for line in [
         "ironstar_requests_finished_total 1",
