@@ -47,6 +47,11 @@ SUITE = {
     "agents 4k": ("agents", 4000, 60, 10),
     "agents 12k": ("agents", 12000, 40, 2),
     "agents 24k": ("agents", 24000, 20, 1),
+    "absolute paths 4k": ("paths", 4000, 60, 10),
+    "absolute paths 12k": ("paths", 12000, 40, 2),
+    "ends by a call 4k": ("endings", 4000, 60, 10),
+    "edit blocks 4k": ("blocks", 4000, 60, 10),
+    "titles 1k": ("titles", 1000, 60, 20),
     "recall 1k": ("recall", 1000, 100, 20),
     "recall 2k": ("recall", 2000, 100, 20),
     "recall 8k": ("recall", 8000, 50, 4),
@@ -93,7 +98,7 @@ def score(predict, encoder, task, n_tokens, n_samples, n_batch, least=0, most_to
                 text = encoder.tokenizer.decode(wanted, skip_special_tokens=False)
                 good = bool((said == wanted).all())
                 stops = bool(((said == eos) == (wanted == eos)).all())
-                role = ["result"] if task in ("tools", "agents") and "invoke name=" not in text else []
+                role = ["result"] if task in ("tools", "agents", "paths") and "invoke name=" not in text else []
                 for part, right in [("exact", good), ("stops", stops)] + [(p, good) for p in [*parts(text), *role]]:
                     tally.setdefault(part, []).append(right)
                 if not good and len(wrong) < show:

@@ -133,7 +133,7 @@ class Trainer:
         return progress, loss, index_loss, losses, kind, loads, norm
 
     def report(self, out, started):
-        _, loss, index_loss, losses, kind, loads, norm = out
+        progress, loss, index_loss, losses, kind, loads, norm = out
         loss, index_loss, losses = loss.detach(), index_loss.detach(), losses.detach()
         outputs = kind == 2
         line = {
@@ -148,6 +148,7 @@ class Trainer:
             "minutes": round((time.time() - self.began) / 60, 2),
             "tokens_per_s": round((self.tokens - started[0]) / (time.time() - started[1])),
             "seq": self.args.seq,
+            "quantised": progress >= self.args.quantise_from,
         }
         if self.cuda:
             line["gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 1)

@@ -85,14 +85,6 @@ metal::float4 activations_at(
     return _e8;
 }
 
-metal::float4 down_bytes(
-    uint word
-) {
-    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
-    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
-}
-
 type_4 down_group(
     uint index,
     device type_5 const& down_blocks,
@@ -113,8 +105,8 @@ type_4 down_group(
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e98 = i_1;
-            i_1 = _e98 + 1u;
+            uint _e100 = i_1;
+            i_1 = _e100 + 1u;
         }
         loop_init_1 = false;
         uint _e58 = i_1;
@@ -125,20 +117,18 @@ type_4 down_group(
         {
             uint _e62 = i_1;
             uint _e65 = down_blocks[quants + _e62];
-            uint low = (_e65 >> shift) & 50529027u;
-            uint _e72 = i_1;
-            uint _e75 = down_blocks[(quants + 4u) + _e72];
-            uint high = (_e75 >> shift) & 50529027u;
-            uint _e79 = i_1;
-            metal::float4 _e82 = down_bytes(low);
-            values_1.inner[_e79] = (first_4.x * _e82) - metal::float4(first_4.y);
-            uint _e88 = i_1;
-            metal::float4 _e92 = down_bytes(high);
-            values_1.inner[4u + _e88] = (second.x * _e92) - metal::float4(second.y);
+            metal::uint4 low = uint4(as_type<packed_uchar4>((_e65 >> shift) & 50529027u));
+            uint _e73 = i_1;
+            uint _e76 = down_blocks[(quants + 4u) + _e73];
+            metal::uint4 high = uint4(as_type<packed_uchar4>((_e76 >> shift) & 50529027u));
+            uint _e81 = i_1;
+            values_1.inner[_e81] = (first_4.x * static_cast<metal::float4>(low)) - metal::float4(first_4.y);
+            uint _e90 = i_1;
+            values_1.inner[4u + _e90] = (second.x * static_cast<metal::float4>(high)) - metal::float4(second.y);
         }
     }
-    type_4 _e100 = values_1;
-    return _e100;
+    type_4 _e102 = values_1;
+    return _e102;
 }
 
 void down_begin(
@@ -161,14 +151,6 @@ float down_product(
     return _e5;
 }
 
-metal::float4 shared_down_bytes(
-    uint word_1
-) {
-    metal::float2 even_1 = float2(as_type<half2>(((word_1 & 16711935u) | 1677747200u)));
-    metal::float2 odd_1 = float2(as_type<half2>((((word_1 >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
-}
-
 type_4 shared_down_group(
     uint index_2,
     device type_8 const& shared_down_quants,
@@ -179,35 +161,31 @@ type_4 shared_down_group(
     uint i_2 = 0u;
     uint _e5 = shared_down_scales[index_2 / 2u];
     float scale = float2(as_type<half2>((_e5 >> (16u * (index_2 & 1u))))).x;
-    metal::uint4 _e17 = shared_down_quants[index_2 * 2u];
-    metal::uint4 low_1 = _e17 ^ metal::uint4(2155905152u);
-    metal::uint4 _e27 = shared_down_quants[(index_2 * 2u) + 1u];
-    metal::uint4 high_1 = _e27 ^ metal::uint4(2155905152u);
+    metal::uint4 low_1 = shared_down_quants[index_2 * 2u];
+    metal::uint4 high_1 = shared_down_quants[(index_2 * 2u) + 1u];
     bool loop_init_2 = true;
     while(true) {
         if (!loop_init_2) {
-            uint _e58 = i_2;
-            i_2 = _e58 + 1u;
+            uint _e48 = i_2;
+            i_2 = _e48 + 1u;
         }
         loop_init_2 = false;
-        uint _e34 = i_2;
-        if (_e34 < 4u) {
+        uint _e28 = i_2;
+        if (_e28 < 4u) {
         } else {
             break;
         }
         {
-            uint _e37 = i_2;
+            uint _e31 = i_2;
+            uint _e33 = i_2;
+            values_2.inner[_e31] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(low_1[_e33])));
             uint _e39 = i_2;
-            metal::float4 _e41 = shared_down_bytes(low_1[_e39]);
-            values_2.inner[_e37] = scale * (_e41 - metal::float4(128.0));
-            uint _e47 = i_2;
-            uint _e50 = i_2;
-            metal::float4 _e52 = shared_down_bytes(high_1[_e50]);
-            values_2.inner[4u + _e47] = scale * (_e52 - metal::float4(128.0));
+            uint _e42 = i_2;
+            values_2.inner[4u + _e39] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(high_1[_e42])));
         }
     }
-    type_4 _e60 = values_2;
-    return _e60;
+    type_4 _e50 = values_2;
+    return _e50;
 }
 
 void shared_down_begin(

@@ -110,14 +110,6 @@ metal::float2 down_scale_min(
     return static_cast<metal::float2>(metal::uint2(scale, minimum));
 }
 
-metal::float4 down_bytes(
-    uint word_1
-) {
-    metal::float2 even = float2(as_type<half2>(((word_1 & 16711935u) | 1677747200u)));
-    metal::float2 odd = float2(as_type<half2>((((word_1 >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
-}
-
 type_4 down_group(
     uint index,
     device type_6 const& down_blocks,
@@ -139,8 +131,8 @@ type_4 down_group(
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e71 = i_2;
-            i_2 = _e71 + 1u;
+            uint _e73 = i_2;
+            i_2 = _e73 + 1u;
         }
         loop_init_1 = false;
         uint _e45 = i_2;
@@ -151,16 +143,14 @@ type_4 down_group(
         {
             uint _e48 = i_2;
             uint _e51 = i_2;
-            metal::float4 _e53 = down_bytes(low[_e51]);
-            values_1.inner[_e48] = (scale_min.x * _e53) - metal::float4(scale_min.y);
-            uint _e59 = i_2;
-            uint _e63 = i_2;
-            metal::float4 _e65 = down_bytes(high[_e63]);
-            values_1.inner[4u + _e59] = (scale_min.x * _e65) - metal::float4(scale_min.y);
+            values_1.inner[_e48] = (scale_min.x * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(low[_e51])))) - metal::float4(scale_min.y);
+            uint _e60 = i_2;
+            uint _e64 = i_2;
+            values_1.inner[4u + _e60] = (scale_min.x * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(high[_e64])))) - metal::float4(scale_min.y);
         }
     }
-    type_4 _e73 = values_1;
-    return _e73;
+    type_4 _e75 = values_1;
+    return _e75;
 }
 
 void down_begin(
@@ -183,14 +173,6 @@ float down_product(
     return _e5;
 }
 
-metal::float4 shared_down_bytes(
-    uint word_2
-) {
-    metal::float2 even_1 = float2(as_type<half2>(((word_2 & 16711935u) | 1677747200u)));
-    metal::float2 odd_1 = float2(as_type<half2>((((word_2 >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
-}
-
 type_4 shared_down_group(
     uint index_2,
     device type_6 const& shared_down_quants,
@@ -201,35 +183,31 @@ type_4 shared_down_group(
     uint i_3 = 0u;
     uint _e5 = shared_down_scales[index_2 / 2u];
     float scale_1 = float2(as_type<half2>((_e5 >> (16u * (index_2 & 1u))))).x;
-    metal::uint4 _e17 = shared_down_quants[index_2 * 2u];
-    metal::uint4 low_1 = _e17 ^ metal::uint4(2155905152u);
-    metal::uint4 _e27 = shared_down_quants[(index_2 * 2u) + 1u];
-    metal::uint4 high_1 = _e27 ^ metal::uint4(2155905152u);
+    metal::uint4 low_1 = shared_down_quants[index_2 * 2u];
+    metal::uint4 high_1 = shared_down_quants[(index_2 * 2u) + 1u];
     bool loop_init_2 = true;
     while(true) {
         if (!loop_init_2) {
-            uint _e58 = i_3;
-            i_3 = _e58 + 1u;
+            uint _e48 = i_3;
+            i_3 = _e48 + 1u;
         }
         loop_init_2 = false;
-        uint _e34 = i_3;
-        if (_e34 < 4u) {
+        uint _e28 = i_3;
+        if (_e28 < 4u) {
         } else {
             break;
         }
         {
-            uint _e37 = i_3;
+            uint _e31 = i_3;
+            uint _e33 = i_3;
+            values_2.inner[_e31] = scale_1 * static_cast<metal::float4>(int4(as_type<packed_char4>(low_1[_e33])));
             uint _e39 = i_3;
-            metal::float4 _e41 = shared_down_bytes(low_1[_e39]);
-            values_2.inner[_e37] = scale_1 * (_e41 - metal::float4(128.0));
-            uint _e47 = i_3;
-            uint _e50 = i_3;
-            metal::float4 _e52 = shared_down_bytes(high_1[_e50]);
-            values_2.inner[4u + _e47] = scale_1 * (_e52 - metal::float4(128.0));
+            uint _e42 = i_3;
+            values_2.inner[4u + _e39] = scale_1 * static_cast<metal::float4>(int4(as_type<packed_char4>(high_1[_e42])));
         }
     }
-    type_4 _e60 = values_2;
-    return _e60;
+    type_4 _e50 = values_2;
+    return _e50;
 }
 
 void shared_down_begin(

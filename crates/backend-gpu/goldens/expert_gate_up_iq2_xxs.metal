@@ -117,14 +117,6 @@ metal::uint2 routed_gate_point(
     return _e3;
 }
 
-metal::float4 routed_gate_bytes(
-    uint word
-) {
-    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
-    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
-}
-
 type_4 routed_gate_group(
     uint index,
     device type_6 const& routed_gate_quants,
@@ -142,8 +134,8 @@ type_4 routed_gate_group(
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e73 = i_2;
-            i_2 = _e73 + 1u;
+            uint _e75 = i_2;
+            i_2 = _e75 + 1u;
         }
         loop_init_1 = false;
         uint _e30 = i_2;
@@ -158,17 +150,15 @@ type_4 routed_gate_group(
             uint seven = (words.y >> (7u * _e43)) & 127u;
             uint signs_2 = seven | (metal::popcount(seven) << 7u);
             uint _e53 = i_2;
-            metal::float4 _e57 = routed_gate_bytes(_e40.x);
-            metal::float4 _e59 = routed_gate_signed(scale * _e57, signs_2);
-            values_2.inner[2u * _e53] = _e59;
-            uint _e61 = i_2;
-            metal::float4 _e67 = routed_gate_bytes(_e40.y);
-            metal::float4 _e71 = routed_gate_signed(scale * _e67, signs_2 >> 4u);
-            values_2.inner[(2u * _e61) + 1u] = _e71;
+            metal::float4 _e60 = routed_gate_signed(scale * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(_e40.x))), signs_2);
+            values_2.inner[2u * _e53] = _e60;
+            uint _e62 = i_2;
+            metal::float4 _e73 = routed_gate_signed(scale * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(_e40.y))), signs_2 >> 4u);
+            values_2.inner[(2u * _e62) + 1u] = _e73;
         }
     }
-    type_4 _e75 = values_2;
-    return _e75;
+    type_4 _e77 = values_2;
+    return _e77;
 }
 
 void routed_gate_begin(
@@ -210,14 +200,6 @@ metal::uint2 routed_up_point(
     return _e3;
 }
 
-metal::float4 routed_up_bytes(
-    uint word_1
-) {
-    metal::float2 even_1 = float2(as_type<half2>(((word_1 & 16711935u) | 1677747200u)));
-    metal::float2 odd_1 = float2(as_type<half2>((((word_1 >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
-}
-
 type_4 routed_up_group(
     uint index_2,
     device type_6 const& routed_up_quants,
@@ -235,8 +217,8 @@ type_4 routed_up_group(
     bool loop_init_2 = true;
     while(true) {
         if (!loop_init_2) {
-            uint _e73 = i_4;
-            i_4 = _e73 + 1u;
+            uint _e75 = i_4;
+            i_4 = _e75 + 1u;
         }
         loop_init_2 = false;
         uint _e30 = i_4;
@@ -251,17 +233,15 @@ type_4 routed_up_group(
             uint seven_1 = (words_1.y >> (7u * _e43)) & 127u;
             uint signs_3 = seven_1 | (metal::popcount(seven_1) << 7u);
             uint _e53 = i_4;
-            metal::float4 _e57 = routed_up_bytes(_e40.x);
-            metal::float4 _e59 = routed_up_signed(scale_1 * _e57, signs_3);
-            values_3.inner[2u * _e53] = _e59;
-            uint _e61 = i_4;
-            metal::float4 _e67 = routed_up_bytes(_e40.y);
-            metal::float4 _e71 = routed_up_signed(scale_1 * _e67, signs_3 >> 4u);
-            values_3.inner[(2u * _e61) + 1u] = _e71;
+            metal::float4 _e60 = routed_up_signed(scale_1 * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(_e40.x))), signs_3);
+            values_3.inner[2u * _e53] = _e60;
+            uint _e62 = i_4;
+            metal::float4 _e73 = routed_up_signed(scale_1 * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(_e40.y))), signs_3 >> 4u);
+            values_3.inner[(2u * _e62) + 1u] = _e73;
         }
     }
-    type_4 _e75 = values_3;
-    return _e75;
+    type_4 _e77 = values_3;
+    return _e77;
 }
 
 void routed_up_begin(
@@ -373,14 +353,6 @@ void routed_rows(
     return;
 }
 
-metal::float4 shared_gate_bytes(
-    uint word_2
-) {
-    metal::float2 even_2 = float2(as_type<half2>(((word_2 & 16711935u) | 1677747200u)));
-    metal::float2 odd_2 = float2(as_type<half2>((((word_2 >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even_2.x, odd_2.x, even_2.y, odd_2.y) - metal::float4(1024.0);
-}
-
 type_4 shared_gate_group(
     uint index_4,
     device type_12 const& shared_gate_quants,
@@ -391,35 +363,31 @@ type_4 shared_gate_group(
     uint i_5 = 0u;
     uint _e5 = shared_gate_scales[index_4 / 2u];
     float scale_2 = float2(as_type<half2>((_e5 >> (16u * (index_4 & 1u))))).x;
-    metal::uint4 _e17 = shared_gate_quants[index_4 * 2u];
-    metal::uint4 low = _e17 ^ metal::uint4(2155905152u);
-    metal::uint4 _e27 = shared_gate_quants[(index_4 * 2u) + 1u];
-    metal::uint4 high = _e27 ^ metal::uint4(2155905152u);
+    metal::uint4 low = shared_gate_quants[index_4 * 2u];
+    metal::uint4 high = shared_gate_quants[(index_4 * 2u) + 1u];
     bool loop_init_5 = true;
     while(true) {
         if (!loop_init_5) {
-            uint _e58 = i_5;
-            i_5 = _e58 + 1u;
+            uint _e48 = i_5;
+            i_5 = _e48 + 1u;
         }
         loop_init_5 = false;
-        uint _e34 = i_5;
-        if (_e34 < 4u) {
+        uint _e28 = i_5;
+        if (_e28 < 4u) {
         } else {
             break;
         }
         {
-            uint _e37 = i_5;
+            uint _e31 = i_5;
+            uint _e33 = i_5;
+            values_4.inner[_e31] = scale_2 * static_cast<metal::float4>(int4(as_type<packed_char4>(low[_e33])));
             uint _e39 = i_5;
-            metal::float4 _e41 = shared_gate_bytes(low[_e39]);
-            values_4.inner[_e37] = scale_2 * (_e41 - metal::float4(128.0));
-            uint _e47 = i_5;
-            uint _e50 = i_5;
-            metal::float4 _e52 = shared_gate_bytes(high[_e50]);
-            values_4.inner[4u + _e47] = scale_2 * (_e52 - metal::float4(128.0));
+            uint _e42 = i_5;
+            values_4.inner[4u + _e39] = scale_2 * static_cast<metal::float4>(int4(as_type<packed_char4>(high[_e42])));
         }
     }
-    type_4 _e60 = values_4;
-    return _e60;
+    type_4 _e50 = values_4;
+    return _e50;
 }
 
 void shared_gate_begin(
@@ -443,14 +411,6 @@ float shared_gate_product(
     return _e5;
 }
 
-metal::float4 shared_up_bytes(
-    uint word_3
-) {
-    metal::float2 even_3 = float2(as_type<half2>(((word_3 & 16711935u) | 1677747200u)));
-    metal::float2 odd_3 = float2(as_type<half2>((((word_3 >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even_3.x, odd_3.x, even_3.y, odd_3.y) - metal::float4(1024.0);
-}
-
 type_4 shared_up_group(
     uint index_6,
     device type_12 const& shared_up_quants,
@@ -461,35 +421,31 @@ type_4 shared_up_group(
     uint i_6 = 0u;
     uint _e5 = shared_up_scales[index_6 / 2u];
     float scale_3 = float2(as_type<half2>((_e5 >> (16u * (index_6 & 1u))))).x;
-    metal::uint4 _e17 = shared_up_quants[index_6 * 2u];
-    metal::uint4 low_1 = _e17 ^ metal::uint4(2155905152u);
-    metal::uint4 _e27 = shared_up_quants[(index_6 * 2u) + 1u];
-    metal::uint4 high_1 = _e27 ^ metal::uint4(2155905152u);
+    metal::uint4 low_1 = shared_up_quants[index_6 * 2u];
+    metal::uint4 high_1 = shared_up_quants[(index_6 * 2u) + 1u];
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
-            uint _e58 = i_6;
-            i_6 = _e58 + 1u;
+            uint _e48 = i_6;
+            i_6 = _e48 + 1u;
         }
         loop_init_6 = false;
-        uint _e34 = i_6;
-        if (_e34 < 4u) {
+        uint _e28 = i_6;
+        if (_e28 < 4u) {
         } else {
             break;
         }
         {
-            uint _e37 = i_6;
+            uint _e31 = i_6;
+            uint _e33 = i_6;
+            values_5.inner[_e31] = scale_3 * static_cast<metal::float4>(int4(as_type<packed_char4>(low_1[_e33])));
             uint _e39 = i_6;
-            metal::float4 _e41 = shared_up_bytes(low_1[_e39]);
-            values_5.inner[_e37] = scale_3 * (_e41 - metal::float4(128.0));
-            uint _e47 = i_6;
-            uint _e50 = i_6;
-            metal::float4 _e52 = shared_up_bytes(high_1[_e50]);
-            values_5.inner[4u + _e47] = scale_3 * (_e52 - metal::float4(128.0));
+            uint _e42 = i_6;
+            values_5.inner[4u + _e39] = scale_3 * static_cast<metal::float4>(int4(as_type<packed_char4>(high_1[_e42])));
         }
     }
-    type_4 _e60 = values_5;
-    return _e60;
+    type_4 _e50 = values_5;
+    return _e50;
 }
 
 void shared_up_begin(

@@ -120,14 +120,6 @@ metal::float2 routed_gate_scale_min(
     return static_cast<metal::float2>(metal::uint2(scale, minimum));
 }
 
-metal::float4 routed_gate_bytes(
-    uint word_1
-) {
-    metal::float2 even = float2(as_type<half2>(((word_1 & 16711935u) | 1677747200u)));
-    metal::float2 odd = float2(as_type<half2>((((word_1 >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
-}
-
 type_4 routed_gate_group(
     uint index,
     device type_6 const& routed_gate_blocks,
@@ -149,8 +141,8 @@ type_4 routed_gate_group(
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e71 = i_2;
-            i_2 = _e71 + 1u;
+            uint _e73 = i_2;
+            i_2 = _e73 + 1u;
         }
         loop_init_1 = false;
         uint _e45 = i_2;
@@ -161,16 +153,14 @@ type_4 routed_gate_group(
         {
             uint _e48 = i_2;
             uint _e51 = i_2;
-            metal::float4 _e53 = routed_gate_bytes(low[_e51]);
-            values_2.inner[_e48] = (scale_min.x * _e53) - metal::float4(scale_min.y);
-            uint _e59 = i_2;
-            uint _e63 = i_2;
-            metal::float4 _e65 = routed_gate_bytes(high[_e63]);
-            values_2.inner[4u + _e59] = (scale_min.x * _e65) - metal::float4(scale_min.y);
+            values_2.inner[_e48] = (scale_min.x * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(low[_e51])))) - metal::float4(scale_min.y);
+            uint _e60 = i_2;
+            uint _e64 = i_2;
+            values_2.inner[4u + _e60] = (scale_min.x * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(high[_e64])))) - metal::float4(scale_min.y);
         }
     }
-    type_4 _e73 = values_2;
-    return _e73;
+    type_4 _e75 = values_2;
+    return _e75;
 }
 
 void routed_gate_begin(
@@ -194,10 +184,10 @@ float routed_gate_product(
 }
 
 uint routed_up_byte(
-    uint word_2,
+    uint word_1,
     uint i_3
 ) {
-    return (word_2 >> (8u * i_3)) & 255u;
+    return (word_1 >> (8u * i_3)) & 255u;
 }
 
 metal::float2 routed_up_scale_min(
@@ -216,14 +206,6 @@ metal::float2 routed_up_scale_min(
     uint _e29 = routed_up_byte(head_1.z, i_9);
     uint minimum_1 = (_e16 >> 4u) | ((_e29 >> 6u) << 4u);
     return static_cast<metal::float2>(metal::uint2(scale_1, minimum_1));
-}
-
-metal::float4 routed_up_bytes(
-    uint word_3
-) {
-    metal::float2 even_1 = float2(as_type<half2>(((word_3 & 16711935u) | 1677747200u)));
-    metal::float2 odd_1 = float2(as_type<half2>((((word_3 >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even_1.x, odd_1.x, even_1.y, odd_1.y) - metal::float4(1024.0);
 }
 
 type_4 routed_up_group(
@@ -247,8 +229,8 @@ type_4 routed_up_group(
     bool loop_init_2 = true;
     while(true) {
         if (!loop_init_2) {
-            uint _e71 = i_4;
-            i_4 = _e71 + 1u;
+            uint _e73 = i_4;
+            i_4 = _e73 + 1u;
         }
         loop_init_2 = false;
         uint _e45 = i_4;
@@ -259,16 +241,14 @@ type_4 routed_up_group(
         {
             uint _e48 = i_4;
             uint _e51 = i_4;
-            metal::float4 _e53 = routed_up_bytes(low_1[_e51]);
-            values_3.inner[_e48] = (scale_min_1.x * _e53) - metal::float4(scale_min_1.y);
-            uint _e59 = i_4;
-            uint _e63 = i_4;
-            metal::float4 _e65 = routed_up_bytes(high_1[_e63]);
-            values_3.inner[4u + _e59] = (scale_min_1.x * _e65) - metal::float4(scale_min_1.y);
+            values_3.inner[_e48] = (scale_min_1.x * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(low_1[_e51])))) - metal::float4(scale_min_1.y);
+            uint _e60 = i_4;
+            uint _e64 = i_4;
+            values_3.inner[4u + _e60] = (scale_min_1.x * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(high_1[_e64])))) - metal::float4(scale_min_1.y);
         }
     }
-    type_4 _e73 = values_3;
-    return _e73;
+    type_4 _e75 = values_3;
+    return _e75;
 }
 
 void routed_up_begin(
@@ -374,14 +354,6 @@ void routed_rows(
     return;
 }
 
-metal::float4 shared_gate_bytes(
-    uint word_4
-) {
-    metal::float2 even_2 = float2(as_type<half2>(((word_4 & 16711935u) | 1677747200u)));
-    metal::float2 odd_2 = float2(as_type<half2>((((word_4 >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even_2.x, odd_2.x, even_2.y, odd_2.y) - metal::float4(1024.0);
-}
-
 type_4 shared_gate_group(
     uint index_4,
     device type_6 const& shared_gate_quants,
@@ -392,35 +364,31 @@ type_4 shared_gate_group(
     uint i_5 = 0u;
     uint _e5 = shared_gate_scales[index_4 / 2u];
     float scale_2 = float2(as_type<half2>((_e5 >> (16u * (index_4 & 1u))))).x;
-    metal::uint4 _e17 = shared_gate_quants[index_4 * 2u];
-    metal::uint4 low_2 = _e17 ^ metal::uint4(2155905152u);
-    metal::uint4 _e27 = shared_gate_quants[(index_4 * 2u) + 1u];
-    metal::uint4 high_2 = _e27 ^ metal::uint4(2155905152u);
+    metal::uint4 low_2 = shared_gate_quants[index_4 * 2u];
+    metal::uint4 high_2 = shared_gate_quants[(index_4 * 2u) + 1u];
     bool loop_init_5 = true;
     while(true) {
         if (!loop_init_5) {
-            uint _e58 = i_5;
-            i_5 = _e58 + 1u;
+            uint _e48 = i_5;
+            i_5 = _e48 + 1u;
         }
         loop_init_5 = false;
-        uint _e34 = i_5;
-        if (_e34 < 4u) {
+        uint _e28 = i_5;
+        if (_e28 < 4u) {
         } else {
             break;
         }
         {
-            uint _e37 = i_5;
+            uint _e31 = i_5;
+            uint _e33 = i_5;
+            values_4.inner[_e31] = scale_2 * static_cast<metal::float4>(int4(as_type<packed_char4>(low_2[_e33])));
             uint _e39 = i_5;
-            metal::float4 _e41 = shared_gate_bytes(low_2[_e39]);
-            values_4.inner[_e37] = scale_2 * (_e41 - metal::float4(128.0));
-            uint _e47 = i_5;
-            uint _e50 = i_5;
-            metal::float4 _e52 = shared_gate_bytes(high_2[_e50]);
-            values_4.inner[4u + _e47] = scale_2 * (_e52 - metal::float4(128.0));
+            uint _e42 = i_5;
+            values_4.inner[4u + _e39] = scale_2 * static_cast<metal::float4>(int4(as_type<packed_char4>(high_2[_e42])));
         }
     }
-    type_4 _e60 = values_4;
-    return _e60;
+    type_4 _e50 = values_4;
+    return _e50;
 }
 
 void shared_gate_begin(
@@ -444,14 +412,6 @@ float shared_gate_product(
     return _e5;
 }
 
-metal::float4 shared_up_bytes(
-    uint word_5
-) {
-    metal::float2 even_3 = float2(as_type<half2>(((word_5 & 16711935u) | 1677747200u)));
-    metal::float2 odd_3 = float2(as_type<half2>((((word_5 >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even_3.x, odd_3.x, even_3.y, odd_3.y) - metal::float4(1024.0);
-}
-
 type_4 shared_up_group(
     uint index_6,
     device type_6 const& shared_up_quants,
@@ -462,35 +422,31 @@ type_4 shared_up_group(
     uint i_6 = 0u;
     uint _e5 = shared_up_scales[index_6 / 2u];
     float scale_3 = float2(as_type<half2>((_e5 >> (16u * (index_6 & 1u))))).x;
-    metal::uint4 _e17 = shared_up_quants[index_6 * 2u];
-    metal::uint4 low_3 = _e17 ^ metal::uint4(2155905152u);
-    metal::uint4 _e27 = shared_up_quants[(index_6 * 2u) + 1u];
-    metal::uint4 high_3 = _e27 ^ metal::uint4(2155905152u);
+    metal::uint4 low_3 = shared_up_quants[index_6 * 2u];
+    metal::uint4 high_3 = shared_up_quants[(index_6 * 2u) + 1u];
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
-            uint _e58 = i_6;
-            i_6 = _e58 + 1u;
+            uint _e48 = i_6;
+            i_6 = _e48 + 1u;
         }
         loop_init_6 = false;
-        uint _e34 = i_6;
-        if (_e34 < 4u) {
+        uint _e28 = i_6;
+        if (_e28 < 4u) {
         } else {
             break;
         }
         {
-            uint _e37 = i_6;
+            uint _e31 = i_6;
+            uint _e33 = i_6;
+            values_5.inner[_e31] = scale_3 * static_cast<metal::float4>(int4(as_type<packed_char4>(low_3[_e33])));
             uint _e39 = i_6;
-            metal::float4 _e41 = shared_up_bytes(low_3[_e39]);
-            values_5.inner[_e37] = scale_3 * (_e41 - metal::float4(128.0));
-            uint _e47 = i_6;
-            uint _e50 = i_6;
-            metal::float4 _e52 = shared_up_bytes(high_3[_e50]);
-            values_5.inner[4u + _e47] = scale_3 * (_e52 - metal::float4(128.0));
+            uint _e42 = i_6;
+            values_5.inner[4u + _e39] = scale_3 * static_cast<metal::float4>(int4(as_type<packed_char4>(high_3[_e42])));
         }
     }
-    type_4 _e60 = values_5;
-    return _e60;
+    type_4 _e50 = values_5;
+    return _e50;
 }
 
 void shared_up_begin(

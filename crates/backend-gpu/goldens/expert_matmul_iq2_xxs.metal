@@ -148,14 +148,6 @@ metal::uint2 weight_point(
     return _e3;
 }
 
-metal::float4 weight_bytes(
-    uint word
-) {
-    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
-    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
-}
-
 type_6 weight_group(
     uint index,
     device type_8 const& weight_quants,
@@ -173,8 +165,8 @@ type_6 weight_group(
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e73 = i_2;
-            i_2 = _e73 + 1u;
+            uint _e75 = i_2;
+            i_2 = _e75 + 1u;
         }
         loop_init_1 = false;
         uint _e30 = i_2;
@@ -189,17 +181,15 @@ type_6 weight_group(
             uint seven = (words.y >> (7u * _e43)) & 127u;
             uint signs_1 = seven | (metal::popcount(seven) << 7u);
             uint _e53 = i_2;
-            metal::float4 _e57 = weight_bytes(_e40.x);
-            metal::float4 _e59 = weight_signed(scale * _e57, signs_1);
-            values_1.inner[2u * _e53] = _e59;
-            uint _e61 = i_2;
-            metal::float4 _e67 = weight_bytes(_e40.y);
-            metal::float4 _e71 = weight_signed(scale * _e67, signs_1 >> 4u);
-            values_1.inner[(2u * _e61) + 1u] = _e71;
+            metal::float4 _e60 = weight_signed(scale * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(_e40.x))), signs_1);
+            values_1.inner[2u * _e53] = _e60;
+            uint _e62 = i_2;
+            metal::float4 _e73 = weight_signed(scale * static_cast<metal::float4>(uint4(as_type<packed_uchar4>(_e40.y))), signs_1 >> 4u);
+            values_1.inner[(2u * _e62) + 1u] = _e73;
         }
     }
-    type_6 _e75 = values_1;
-    return _e75;
+    type_6 _e77 = values_1;
+    return _e77;
 }
 
 void fill_weight_tile(

@@ -128,14 +128,6 @@ metal::float4 activations_at(
     return _e8;
 }
 
-metal::float4 weight_bytes(
-    uint word
-) {
-    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
-    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
-}
-
 type_6 weight_group(
     uint index,
     device type_1 const& weight_blocks,
@@ -156,8 +148,8 @@ type_6 weight_group(
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e98 = i_1;
-            i_1 = _e98 + 1u;
+            uint _e100 = i_1;
+            i_1 = _e100 + 1u;
         }
         loop_init_1 = false;
         uint _e58 = i_1;
@@ -168,20 +160,18 @@ type_6 weight_group(
         {
             uint _e62 = i_1;
             uint _e65 = weight_blocks[quants + _e62];
-            uint low = (_e65 >> shift) & 50529027u;
-            uint _e72 = i_1;
-            uint _e75 = weight_blocks[(quants + 4u) + _e72];
-            uint high = (_e75 >> shift) & 50529027u;
-            uint _e79 = i_1;
-            metal::float4 _e82 = weight_bytes(low);
-            values_1.inner[_e79] = (first_2.x * _e82) - metal::float4(first_2.y);
-            uint _e88 = i_1;
-            metal::float4 _e92 = weight_bytes(high);
-            values_1.inner[4u + _e88] = (second.x * _e92) - metal::float4(second.y);
+            metal::uint4 low = uint4(as_type<packed_uchar4>((_e65 >> shift) & 50529027u));
+            uint _e73 = i_1;
+            uint _e76 = weight_blocks[(quants + 4u) + _e73];
+            metal::uint4 high = uint4(as_type<packed_uchar4>((_e76 >> shift) & 50529027u));
+            uint _e81 = i_1;
+            values_1.inner[_e81] = (first_2.x * static_cast<metal::float4>(low)) - metal::float4(first_2.y);
+            uint _e90 = i_1;
+            values_1.inner[4u + _e90] = (second.x * static_cast<metal::float4>(high)) - metal::float4(second.y);
         }
     }
-    type_6 _e100 = values_1;
-    return _e100;
+    type_6 _e102 = values_1;
+    return _e102;
 }
 
 void fill_weight_tile(

@@ -249,6 +249,7 @@ struct main_Input {
     uint i_1 = {};
     type_7 keys = {};
     uint i_2 = 0u;
+    uint step = 0u;
     metal::uint2 n_found = metal::uint2(0u);
     uint i_3 = 0u;
     uint rank = {};
@@ -374,97 +375,110 @@ struct main_Input {
             }
         }
     }
-    narrow(keys, n_own_1, 24u, thread_, counts, found_key, found_rest, addends, sixteens);
-    narrow(keys, n_own_1, 16u, thread_, counts, found_key, found_rest, addends, sixteens);
-    narrow(keys, n_own_1, 8u, thread_, counts, found_key, found_rest, addends, sixteens);
-    narrow(keys, n_own_1, 0u, thread_, counts, found_key, found_rest, addends, sixteens);
     bool loop_init_7 = true;
     while(true) {
         if (!loop_init_7) {
-            uint _e184 = i_3;
-            i_3 = _e184 + 1u;
+            uint _e163 = step;
+            step = _e163 + 1u;
         }
         loop_init_7 = false;
-        uint _e161 = i_3;
-        if (_e161 < STRETCH) {
+        uint _e154 = step;
+        if (_e154 < 4u) {
         } else {
             break;
         }
         {
-            uint _e164 = i_3;
-            if (_e164 < n_own_1) {
-                metal::uint2 _e166 = n_found;
-                uint _e167 = i_3;
-                uint _e169 = keys.inner[_e167];
-                uint _e171 = found_key;
-                uint _e174 = i_3;
-                uint _e176 = keys.inner[_e174];
-                uint _e178 = found_key;
-                n_found = _e166 + metal::uint2(static_cast<uint>(_e169 > _e171), static_cast<uint>(_e176 == _e178));
-            }
+            uint _e159 = step;
+            narrow(keys, n_own_1, 24u - (8u * _e159), thread_, counts, found_key, found_rest, addends, sixteens);
         }
     }
-    metal::uint2 _e186 = n_found;
-    metal::uint2 _e188 = sum_in_front(_e186, WORKGROUP, thread_, addends, sixteens);
-    uint _e189 = out;
-    uint _e193 = found_rest;
-    out = _e189 + (_e188.x + metal::min(_e188.y, _e193));
-    rank = _e188.y;
     bool loop_init_8 = true;
     while(true) {
         if (!loop_init_8) {
-            uint _e252 = i_4;
-            i_4 = _e252 + 1u;
+            uint _e193 = i_3;
+            i_3 = _e193 + 1u;
         }
         loop_init_8 = false;
-        uint _e201 = i_4;
-        if (_e201 < STRETCH) {
+        uint _e170 = i_3;
+        if (_e170 < STRETCH) {
         } else {
             break;
         }
         {
-            uint _e204 = i_4;
-            if (_e204 < n_own_1) {
-                uint _e206 = i_4;
-                uint _e208 = keys.inner[_e206];
-                uint _e210 = found_key;
-                bool is_equal = _e208 == _e210;
-                uint _e212 = i_4;
-                uint _e214 = keys.inner[_e212];
-                uint _e216 = found_key;
-                if (!((_e214 > _e216))) {
+            uint _e173 = i_3;
+            if (_e173 < n_own_1) {
+                metal::uint2 _e175 = n_found;
+                uint _e176 = i_3;
+                uint _e178 = keys.inner[_e176];
+                uint _e180 = found_key;
+                uint _e183 = i_3;
+                uint _e185 = keys.inner[_e183];
+                uint _e187 = found_key;
+                n_found = _e175 + metal::uint2(static_cast<uint>(_e178 > _e180), static_cast<uint>(_e185 == _e187));
+            }
+        }
+    }
+    metal::uint2 _e195 = n_found;
+    metal::uint2 _e197 = sum_in_front(_e195, WORKGROUP, thread_, addends, sixteens);
+    uint _e198 = out;
+    uint _e202 = found_rest;
+    out = _e198 + (_e197.x + metal::min(_e197.y, _e202));
+    rank = _e197.y;
+    bool loop_init_9 = true;
+    while(true) {
+        if (!loop_init_9) {
+            uint _e261 = i_4;
+            i_4 = _e261 + 1u;
+        }
+        loop_init_9 = false;
+        uint _e210 = i_4;
+        if (_e210 < STRETCH) {
+        } else {
+            break;
+        }
+        {
+            uint _e213 = i_4;
+            if (_e213 < n_own_1) {
+                uint _e215 = i_4;
+                uint _e217 = keys.inner[_e215];
+                uint _e219 = found_key;
+                bool is_equal = _e217 == _e219;
+                uint _e221 = i_4;
+                uint _e223 = keys.inner[_e221];
+                uint _e225 = found_key;
+                if (!((_e223 > _e225))) {
                     if (is_equal) {
-                        uint _e223 = rank;
-                        uint _e225 = found_rest;
-                        local_2 = _e223 < _e225;
+                        uint _e232 = rank;
+                        uint _e234 = found_rest;
+                        local_2 = _e232 < _e234;
                     } else {
                         local_2 = false;
                     }
-                    bool _e228 = local_2;
-                    local_1 = _e228;
+                    bool _e237 = local_2;
+                    local_1 = _e237;
                 } else {
                     local_1 = true;
                 }
-                bool _e230 = local_1;
-                if (_e230) {
+                bool _e239 = local_1;
+                if (_e239) {
                     if (false) {
-                        uint _e233 = out;
-                        uint _e235 = i_4;
-                        uint _e237 = row_at(first_2, own + _e235, inputs, _buffer_sizes);
-                        chosen[_e233] = _e237;
+                        uint _e242 = out;
+                        uint _e244 = i_4;
+                        uint _e246 = row_at(first_2, own + _e244, inputs, _buffer_sizes);
+                        chosen[_e242] = _e246;
                     } else {
-                        uint _e238 = out;
-                        uint _e239 = i_4;
-                        uint _e241 = keys.inner[_e239];
-                        uint _e242 = i_4;
-                        uint _e244 = row_at(first_2, own + _e242, inputs, _buffer_sizes);
-                        put_candidate(_e238, _e241, _e244, chosen, _buffer_sizes);
+                        uint _e247 = out;
+                        uint _e248 = i_4;
+                        uint _e250 = keys.inner[_e248];
+                        uint _e251 = i_4;
+                        uint _e253 = row_at(first_2, own + _e251, inputs, _buffer_sizes);
+                        put_candidate(_e247, _e250, _e253, chosen, _buffer_sizes);
                     }
-                    uint _e245 = out;
-                    out = _e245 + 1u;
+                    uint _e254 = out;
+                    out = _e254 + 1u;
                 }
-                uint _e248 = rank;
-                rank = _e248 + static_cast<uint>(is_equal);
+                uint _e257 = rank;
+                rank = _e257 + static_cast<uint>(is_equal);
             }
         }
     }

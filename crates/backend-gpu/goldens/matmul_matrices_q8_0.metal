@@ -45,11 +45,11 @@ typedef metal::half4 type_13[1];
 struct type_14 {
     float inner[128];
 };
-struct type_15 {
-    uint inner[4];
+struct type_16 {
+    uint inner[1];
 };
 struct type_17 {
-    uint inner[1];
+    uint inner[4];
 };
 struct type_18 {
     metal::half4 inner[8];
@@ -59,7 +59,6 @@ struct type_19 {
 };
 constant uint TOKEN_SUBGROUPS = 1u;
 constant uint PLANES = 1u;
-constant uint FULL = 1u;
 constant uint SIDE = 8u;
 constant uint SPAN = 32u;
 constant uint TOKENS = 32u;
@@ -67,7 +66,6 @@ constant uint UNIT = 1u;
 constant uint STRIDE = 40u;
 constant uint ROWS = 64u;
 constant uint WORKGROUP = 64u;
-constant uint STRIPS = 8u;
 constant uint MY_GROUPS = 1u;
 constant uint MY_FOURS = 4u;
 
@@ -126,14 +124,6 @@ void put_x(
     return;
 }
 
-metal::float4 weight_bytes(
-    uint word
-) {
-    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
-    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
-}
-
 type_11 weight_group(
     uint index,
     device type_8 const& weight_quants,
@@ -144,35 +134,31 @@ type_11 weight_group(
     uint i = 0u;
     uint _e5 = weight_scales[index / 2u];
     float scale = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
-    metal::uint4 _e17 = weight_quants[index * 2u];
-    metal::uint4 low = _e17 ^ metal::uint4(2155905152u);
-    metal::uint4 _e27 = weight_quants[(index * 2u) + 1u];
-    metal::uint4 high = _e27 ^ metal::uint4(2155905152u);
+    metal::uint4 low = weight_quants[index * 2u];
+    metal::uint4 high = weight_quants[(index * 2u) + 1u];
     bool loop_init = true;
     while(true) {
         if (!loop_init) {
-            uint _e58 = i;
-            i = _e58 + 1u;
+            uint _e48 = i;
+            i = _e48 + 1u;
         }
         loop_init = false;
-        uint _e34 = i;
-        if (_e34 < 4u) {
+        uint _e28 = i;
+        if (_e28 < 4u) {
         } else {
             break;
         }
         {
-            uint _e37 = i;
+            uint _e31 = i;
+            uint _e33 = i;
+            values_2.inner[_e31] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(low[_e33])));
             uint _e39 = i;
-            metal::float4 _e41 = weight_bytes(low[_e39]);
-            values_2.inner[_e37] = scale * (_e41 - metal::float4(128.0));
-            uint _e47 = i;
-            uint _e50 = i;
-            metal::float4 _e52 = weight_bytes(high[_e50]);
-            values_2.inner[4u + _e47] = scale * (_e52 - metal::float4(128.0));
+            uint _e42 = i;
+            values_2.inner[4u + _e39] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(high[_e42])));
         }
     }
-    type_11 _e60 = values_2;
-    return _e60;
+    type_11 _e50 = values_2;
+    return _e50;
 }
 
 void weight_begin(
@@ -256,12 +242,11 @@ void multiply(
     device type_12& out,
     device type_13 const& x,
     threadgroup type_14& edge,
-    threadgroup type_15& n_tokens,
     constant _mslBufferSizes& _buffer_sizes
 ) {
-    type_17 group_at = {};
+    type_16 group_at = {};
     uint i_2 = 0u;
-    type_15 four_at = {};
+    type_17 four_at = {};
     uint i_3 = 0u;
     type_18 weights = {};
     type_19 fours = {};
@@ -293,92 +278,89 @@ void multiply(
     uint j_2 = {};
     uint column = {};
     Tile _e2 = tile_at(workgroup_2, p);
-    if (thread_3 == 0u) {
-        n_tokens.inner[0] = _e2.n_tokens;
-    }
     uint first_row_1 = workgroup_2.x * ROWS;
     uint subgroup = thread_3 / 32u;
     uint my_rows = (subgroup % 2u) * SPAN;
-    uint my_strip = (subgroup / 2u) * SIDE;
+    uint my_tokens = (subgroup / 2u) * SPAN;
     bool loop_init_2 = true;
     while(true) {
         if (!loop_init_2) {
-            uint _e47 = i_2;
-            i_2 = _e47 + 1u;
+            uint _e42 = i_2;
+            i_2 = _e42 + 1u;
         }
         loop_init_2 = false;
-        uint _e24 = i_2;
-        if (_e24 < MY_GROUPS) {
+        uint _e19 = i_2;
+        if (_e19 < MY_GROUPS) {
         } else {
             break;
         }
         {
-            uint _e28 = i_2;
-            uint _e34 = p.n_rows;
-            uint row_2 = metal::min((first_row_1 + thread_3) + (_e28 * WORKGROUP), _e34 - 1u);
-            uint _e38 = i_2;
-            uint _e44 = p.n_groups;
-            group_at.inner[_e38] = (_e2.first_weight_row + row_2) * _e44;
+            uint _e23 = i_2;
+            uint _e29 = p.n_rows;
+            uint row_2 = metal::min((first_row_1 + thread_3) + (_e23 * WORKGROUP), _e29 - 1u);
+            uint _e33 = i_2;
+            uint _e39 = p.n_groups;
+            group_at.inner[_e33] = (_e2.first_weight_row + row_2) * _e39;
         }
     }
     bool loop_init_3 = true;
     while(true) {
         if (!loop_init_3) {
-            uint _e82 = i_3;
-            i_3 = _e82 + 1u;
+            uint _e77 = i_3;
+            i_3 = _e77 + 1u;
         }
         loop_init_3 = false;
-        uint _e52 = i_3;
-        if (_e52 < MY_FOURS) {
+        uint _e47 = i_3;
+        if (_e47 < MY_FOURS) {
         } else {
             break;
         }
         {
-            uint _e55 = i_3;
-            uint at_2 = thread_3 + (_e55 * WORKGROUP);
+            uint _e50 = i_3;
+            uint at_2 = thread_3 + (_e50 * WORKGROUP);
             uint token_4 = metal::min(at_2 / 8u, _e2.n_tokens - 1u);
-            uint _e66 = x_row(_e2, token_4);
-            uint _e70 = p.x_width;
-            uint first_1 = ((PLANES * _e66) * _e70) + _e2.first_column;
-            uint _e74 = i_3;
-            four_at.inner[_e74] = (first_1 / 4u) + (at_2 % 8u);
+            uint _e61 = x_row(_e2, token_4);
+            uint _e65 = p.x_width;
+            uint first_1 = ((PLANES * _e61) * _e65) + _e2.first_column;
+            uint _e69 = i_3;
+            four_at.inner[_e69] = (first_1 / 4u) + (at_2 % 8u);
         }
     }
     weight_begin(thread_3);
     bool loop_init_4 = true;
     while(true) {
         if (!loop_init_4) {
-            uint _e113 = i_4;
-            i_4 = _e113 + 1u;
+            uint _e108 = i_4;
+            i_4 = _e108 + 1u;
         }
         loop_init_4 = false;
-        uint _e88 = i_4;
-        if (_e88 < MY_GROUPS) {
+        uint _e83 = i_4;
+        if (_e83 < MY_GROUPS) {
         } else {
             break;
         }
         {
-            uint _e91 = i_4;
-            uint _e93 = group_at.inner[_e91];
-            type_11 _e94 = weight_group(_e93, weight_quants, weight_scales, _buffer_sizes);
+            uint _e86 = i_4;
+            uint _e88 = group_at.inner[_e86];
+            type_11 _e89 = weight_group(_e88, weight_quants, weight_scales, _buffer_sizes);
             j = 0u;
             bool loop_init_5 = true;
             while(true) {
                 if (!loop_init_5) {
-                    uint _e110 = j;
-                    j = _e110 + 1u;
+                    uint _e105 = j;
+                    j = _e105 + 1u;
                 }
                 loop_init_5 = false;
-                uint _e97 = j;
-                if (_e97 < 8u) {
+                uint _e92 = j;
+                if (_e92 < 8u) {
                 } else {
                     break;
                 }
                 {
-                    uint _e101 = i_4;
-                    uint _e103 = j;
-                    uint _e106 = j;
-                    weights.inner[(8u * _e101) + _e103] = static_cast<metal::half4>(_e94.inner[_e106]);
+                    uint _e96 = i_4;
+                    uint _e98 = j;
+                    uint _e101 = j;
+                    weights.inner[(8u * _e96) + _e98] = static_cast<metal::half4>(_e89.inner[_e101]);
                 }
             }
         }
@@ -386,33 +368,33 @@ void multiply(
     bool loop_init_6 = true;
     while(true) {
         if (!loop_init_6) {
-            uint _e129 = i_5;
-            i_5 = _e129 + 1u;
+            uint _e124 = i_5;
+            i_5 = _e124 + 1u;
         }
         loop_init_6 = false;
-        uint _e117 = i_5;
-        if (_e117 < MY_FOURS) {
+        uint _e112 = i_5;
+        if (_e112 < MY_FOURS) {
         } else {
             break;
         }
         {
-            uint _e120 = i_5;
-            uint _e123 = i_5;
-            uint _e125 = four_at.inner[_e123];
-            metal::half4 _e127 = x[_e125];
-            fours.inner[_e120] = _e127;
+            uint _e115 = i_5;
+            uint _e118 = i_5;
+            uint _e120 = four_at.inner[_e118];
+            metal::half4 _e122 = x[_e120];
+            fours.inner[_e115] = _e122;
         }
     }
     bool loop_init_7 = true;
     while(true) {
         if (!loop_init_7) {
-            uint _e412 = group;
-            group = _e412 + 1u;
+            uint _e386 = group;
+            group = _e386 + 1u;
         }
         loop_init_7 = false;
-        uint _e165 = group;
-        uint _e169 = p.n_groups;
-        if (_e165 < (PLANES * _e169)) {
+        uint _e160 = group;
+        uint _e164 = p.n_groups;
+        if (_e160 < (PLANES * _e164)) {
         } else {
             break;
         }
@@ -422,12 +404,12 @@ void multiply(
             bool loop_init_8 = true;
             while(true) {
                 if (!loop_init_8) {
-                    uint _e198 = i_6;
-                    i_6 = _e198 + 1u;
+                    uint _e193 = i_6;
+                    i_6 = _e193 + 1u;
                 }
                 loop_init_8 = false;
-                uint _e174 = i_6;
-                if (_e174 < MY_GROUPS) {
+                uint _e169 = i_6;
+                if (_e169 < MY_GROUPS) {
                 } else {
                     break;
                 }
@@ -436,22 +418,22 @@ void multiply(
                     bool loop_init_9 = true;
                     while(true) {
                         if (!loop_init_9) {
-                            uint _e195 = j_1;
-                            j_1 = _e195 + 1u;
+                            uint _e190 = j_1;
+                            j_1 = _e190 + 1u;
                         }
                         loop_init_9 = false;
-                        uint _e179 = j_1;
-                        if (_e179 < 8u) {
+                        uint _e174 = j_1;
+                        if (_e174 < 8u) {
                         } else {
                             break;
                         }
                         {
-                            uint _e182 = i_6;
-                            uint _e186 = j_1;
-                            uint _e188 = i_6;
-                            uint _e190 = j_1;
-                            metal::half4 _e193 = weights.inner[(8u * _e188) + _e190];
-                            put_weights(thread_3 + (_e182 * WORKGROUP), _e186, _e193, weight_tile);
+                            uint _e177 = i_6;
+                            uint _e181 = j_1;
+                            uint _e183 = i_6;
+                            uint _e185 = j_1;
+                            metal::half4 _e188 = weights.inner[(8u * _e183) + _e185];
+                            put_weights(thread_3 + (_e177 * WORKGROUP), _e181, _e188, weight_tile);
                         }
                     }
                 }
@@ -460,88 +442,88 @@ void multiply(
             bool loop_init_10 = true;
             while(true) {
                 if (!loop_init_10) {
-                    uint _e217 = i_7;
-                    i_7 = _e217 + 1u;
+                    uint _e212 = i_7;
+                    i_7 = _e212 + 1u;
                 }
                 loop_init_10 = false;
-                uint _e202 = i_7;
-                if (_e202 < MY_FOURS) {
+                uint _e197 = i_7;
+                if (_e197 < MY_FOURS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e205 = i_7;
-                    uint at_3 = thread_3 + (_e205 * WORKGROUP);
-                    uint _e213 = i_7;
-                    metal::half4 _e215 = fours.inner[_e213];
-                    put_x(at_3 / 8u, at_3 % 8u, _e215, x_tile);
+                    uint _e200 = i_7;
+                    uint at_3 = thread_3 + (_e200 * WORKGROUP);
+                    uint _e208 = i_7;
+                    metal::half4 _e210 = fours.inner[_e208];
+                    put_x(at_3 / 8u, at_3 % 8u, _e210, x_tile);
                 }
             }
             metal::threadgroup_barrier(metal::mem_flags::mem_threadgroup);
-            uint _e219 = group;
-            uint _e225 = p.n_groups;
-            uint next = metal::min(_e219 + 1u, (PLANES * _e225) - 1u);
-            uint _e232 = p.n_groups;
-            uint next_group = next % _e232;
-            uint _e236 = p.n_groups;
-            uint _e240 = p.x_width;
-            uint next_fours = ((next / _e236) * (_e240 / 4u)) + (8u * next_group);
+            uint _e214 = group;
+            uint _e220 = p.n_groups;
+            uint next = metal::min(_e214 + 1u, (PLANES * _e220) - 1u);
+            uint _e227 = p.n_groups;
+            uint next_group = next % _e227;
+            uint _e231 = p.n_groups;
+            uint _e235 = p.x_width;
+            uint next_fours = ((next / _e231) * (_e235 / 4u)) + (8u * next_group);
             i_8 = 0u;
             bool loop_init_11 = true;
             while(true) {
                 if (!loop_init_11) {
-                    uint _e262 = i_8;
-                    i_8 = _e262 + 1u;
+                    uint _e257 = i_8;
+                    i_8 = _e257 + 1u;
                 }
                 loop_init_11 = false;
-                uint _e249 = i_8;
-                if (_e249 < MY_FOURS) {
+                uint _e244 = i_8;
+                if (_e244 < MY_FOURS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e252 = i_8;
-                    uint _e255 = i_8;
-                    uint _e257 = four_at.inner[_e255];
-                    metal::half4 _e260 = x[_e257 + next_fours];
-                    fours.inner[_e252] = _e260;
+                    uint _e247 = i_8;
+                    uint _e250 = i_8;
+                    uint _e252 = four_at.inner[_e250];
+                    metal::half4 _e255 = x[_e252 + next_fours];
+                    fours.inner[_e247] = _e255;
                 }
             }
             i_9 = 0u;
             bool loop_init_12 = true;
             while(true) {
                 if (!loop_init_12) {
-                    uint _e292 = i_9;
-                    i_9 = _e292 + 1u;
+                    uint _e287 = i_9;
+                    i_9 = _e287 + 1u;
                 }
                 loop_init_12 = false;
-                uint _e266 = i_9;
-                if (_e266 < MY_GROUPS) {
+                uint _e261 = i_9;
+                if (_e261 < MY_GROUPS) {
                 } else {
                     break;
                 }
                 {
-                    uint _e269 = i_9;
-                    uint _e271 = group_at.inner[_e269];
-                    type_11 _e273 = weight_group(_e271 + next_group, weight_quants, weight_scales, _buffer_sizes);
+                    uint _e264 = i_9;
+                    uint _e266 = group_at.inner[_e264];
+                    type_11 _e268 = weight_group(_e266 + next_group, weight_quants, weight_scales, _buffer_sizes);
                     j_2 = 0u;
                     bool loop_init_13 = true;
                     while(true) {
                         if (!loop_init_13) {
-                            uint _e289 = j_2;
-                            j_2 = _e289 + 1u;
+                            uint _e284 = j_2;
+                            j_2 = _e284 + 1u;
                         }
                         loop_init_13 = false;
-                        uint _e276 = j_2;
-                        if (_e276 < 8u) {
+                        uint _e271 = j_2;
+                        if (_e271 < 8u) {
                         } else {
                             break;
                         }
                         {
-                            uint _e280 = i_9;
-                            uint _e282 = j_2;
-                            uint _e285 = j_2;
-                            weights.inner[(8u * _e280) + _e282] = static_cast<metal::half4>(_e273.inner[_e285]);
+                            uint _e275 = i_9;
+                            uint _e277 = j_2;
+                            uint _e280 = j_2;
+                            weights.inner[(8u * _e275) + _e277] = static_cast<metal::half4>(_e268.inner[_e280]);
                         }
                     }
                 }
@@ -550,123 +532,114 @@ void multiply(
             bool loop_init_14 = true;
             while(true) {
                 if (!loop_init_14) {
-                    uint _e408 = column;
-                    column = _e408 + SIDE;
+                    uint _e382 = column;
+                    column = _e382 + SIDE;
                 }
                 loop_init_14 = false;
-                uint _e296 = column;
-                if (_e296 < 32u) {
+                uint _e291 = column;
+                if (_e291 < 32u) {
                 } else {
                     break;
                 }
                 {
-                    uint _e301 = column;
-                    uint x_at = (my_strip * STRIDE) + (_e301 / UNIT);
-                    uint _e307 = column;
-                    uint weight_at = (my_rows * STRIDE) + (_e307 / UNIT);
-                    metal::simdgroup_half8x8 w0_ = NagaCooperativeLoad(&weight_tile.inner[weight_at], STRIDE, true);
-                    metal::simdgroup_half8x8 w1_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 320u], STRIDE, true);
-                    metal::simdgroup_half8x8 w2_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 640u], STRIDE, true);
-                    metal::simdgroup_half8x8 w3_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 960u], STRIDE, true);
+                    uint _e296 = column;
+                    uint x_at = (my_tokens * STRIDE) + (_e296 / UNIT);
+                    uint _e302 = column;
+                    uint weight_at = (my_rows * STRIDE) + (_e302 / UNIT);
                     metal::simdgroup_half8x8 x0_ = NagaCooperativeLoad(&x_tile.inner[x_at], STRIDE, false);
-                    Sum _e337 = s00_;
-                    s00_ = NagaCooperativeMultiplyAdd(x0_, w0_, _e337);
-                    Sum _e339 = s01_;
-                    s01_ = NagaCooperativeMultiplyAdd(x0_, w1_, _e339);
-                    Sum _e341 = s02_;
-                    s02_ = NagaCooperativeMultiplyAdd(x0_, w2_, _e341);
-                    Sum _e343 = s03_;
-                    s03_ = NagaCooperativeMultiplyAdd(x0_, w3_, _e343);
-                    uint _e348 = n_tokens.inner[0];
-                    if (true | (_e348 > STRIPS)) {
-                        metal::simdgroup_half8x8 x1_ = NagaCooperativeLoad(&x_tile.inner[x_at + 320u], STRIDE, false);
-                        Sum _e358 = s10_;
-                        s10_ = NagaCooperativeMultiplyAdd(x1_, w0_, _e358);
-                        Sum _e360 = s11_;
-                        s11_ = NagaCooperativeMultiplyAdd(x1_, w1_, _e360);
-                        Sum _e362 = s12_;
-                        s12_ = NagaCooperativeMultiplyAdd(x1_, w2_, _e362);
-                        Sum _e364 = s13_;
-                        s13_ = NagaCooperativeMultiplyAdd(x1_, w3_, _e364);
-                    }
-                    uint _e369 = n_tokens.inner[0];
-                    if (true | (_e369 > 16u)) {
-                        metal::simdgroup_half8x8 x2_ = NagaCooperativeLoad(&x_tile.inner[x_at + 640u], STRIDE, false);
-                        Sum _e379 = s20_;
-                        s20_ = NagaCooperativeMultiplyAdd(x2_, w0_, _e379);
-                        Sum _e381 = s21_;
-                        s21_ = NagaCooperativeMultiplyAdd(x2_, w1_, _e381);
-                        Sum _e383 = s22_;
-                        s22_ = NagaCooperativeMultiplyAdd(x2_, w2_, _e383);
-                        Sum _e385 = s23_;
-                        s23_ = NagaCooperativeMultiplyAdd(x2_, w3_, _e385);
-                    }
-                    uint _e390 = n_tokens.inner[0];
-                    if (true | (_e390 > 24u)) {
-                        metal::simdgroup_half8x8 x3_ = NagaCooperativeLoad(&x_tile.inner[x_at + 960u], STRIDE, false);
-                        Sum _e400 = s30_;
-                        s30_ = NagaCooperativeMultiplyAdd(x3_, w0_, _e400);
-                        Sum _e402 = s31_;
-                        s31_ = NagaCooperativeMultiplyAdd(x3_, w1_, _e402);
-                        Sum _e404 = s32_;
-                        s32_ = NagaCooperativeMultiplyAdd(x3_, w2_, _e404);
-                        Sum _e406 = s33_;
-                        s33_ = NagaCooperativeMultiplyAdd(x3_, w3_, _e406);
-                    }
+                    metal::simdgroup_half8x8 x1_ = NagaCooperativeLoad(&x_tile.inner[x_at + 320u], STRIDE, false);
+                    metal::simdgroup_half8x8 x2_ = NagaCooperativeLoad(&x_tile.inner[x_at + 640u], STRIDE, false);
+                    metal::simdgroup_half8x8 x3_ = NagaCooperativeLoad(&x_tile.inner[x_at + 960u], STRIDE, false);
+                    metal::simdgroup_half8x8 w0_ = NagaCooperativeLoad(&weight_tile.inner[weight_at], STRIDE, true);
+                    Sum _e332 = s00_;
+                    s00_ = NagaCooperativeMultiplyAdd(x0_, w0_, _e332);
+                    Sum _e334 = s10_;
+                    s10_ = NagaCooperativeMultiplyAdd(x1_, w0_, _e334);
+                    Sum _e336 = s20_;
+                    s20_ = NagaCooperativeMultiplyAdd(x2_, w0_, _e336);
+                    Sum _e338 = s30_;
+                    s30_ = NagaCooperativeMultiplyAdd(x3_, w0_, _e338);
+                    metal::simdgroup_half8x8 w1_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 320u], STRIDE, true);
+                    Sum _e346 = s01_;
+                    s01_ = NagaCooperativeMultiplyAdd(x0_, w1_, _e346);
+                    Sum _e348 = s11_;
+                    s11_ = NagaCooperativeMultiplyAdd(x1_, w1_, _e348);
+                    Sum _e350 = s21_;
+                    s21_ = NagaCooperativeMultiplyAdd(x2_, w1_, _e350);
+                    Sum _e352 = s31_;
+                    s31_ = NagaCooperativeMultiplyAdd(x3_, w1_, _e352);
+                    metal::simdgroup_half8x8 w2_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 640u], STRIDE, true);
+                    Sum _e360 = s02_;
+                    s02_ = NagaCooperativeMultiplyAdd(x0_, w2_, _e360);
+                    Sum _e362 = s12_;
+                    s12_ = NagaCooperativeMultiplyAdd(x1_, w2_, _e362);
+                    Sum _e364 = s22_;
+                    s22_ = NagaCooperativeMultiplyAdd(x2_, w2_, _e364);
+                    Sum _e366 = s32_;
+                    s32_ = NagaCooperativeMultiplyAdd(x3_, w2_, _e366);
+                    metal::simdgroup_half8x8 w3_ = NagaCooperativeLoad(&weight_tile.inner[weight_at + 960u], STRIDE, true);
+                    Sum _e374 = s03_;
+                    s03_ = NagaCooperativeMultiplyAdd(x0_, w3_, _e374);
+                    Sum _e376 = s13_;
+                    s13_ = NagaCooperativeMultiplyAdd(x1_, w3_, _e376);
+                    Sum _e378 = s23_;
+                    s23_ = NagaCooperativeMultiplyAdd(x2_, w3_, _e378);
+                    Sum _e380 = s33_;
+                    s33_ = NagaCooperativeMultiplyAdd(x3_, w3_, _e380);
                 }
             }
         }
     }
     uint row_3 = first_row_1 + my_rows;
     uint mine_1 = (subgroup * SIDE) * SIDE;
-    Sum _e419 = s00_;
-    simdgroup_store(_e419, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip, row_3, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e423 = s01_;
-    simdgroup_store(_e423, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip, row_3 + SIDE, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e429 = s02_;
+    Sum _e393 = s00_;
+    simdgroup_store(_e393, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens, row_3, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e397 = s01_;
+    simdgroup_store(_e397, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens, row_3 + SIDE, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e403 = s02_;
+    simdgroup_store(_e403, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens, row_3 + 16u, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e409 = s03_;
+    simdgroup_store(_e409, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens, row_3 + 24u, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e415 = s10_;
+    simdgroup_store(_e415, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + SIDE, row_3, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e421 = s11_;
+    simdgroup_store(_e421, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + SIDE, row_3 + SIDE, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e429 = s12_;
     simdgroup_store(_e429, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip, row_3 + 16u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e435 = s03_;
-    simdgroup_store(_e435, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip, row_3 + 24u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e441 = s10_;
-    simdgroup_store(_e441, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + STRIPS, row_3, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e447 = s11_;
-    simdgroup_store(_e447, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + STRIPS, row_3 + SIDE, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e455 = s12_;
-    simdgroup_store(_e455, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + STRIPS, row_3 + 16u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e463 = s13_;
-    simdgroup_store(_e463, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + STRIPS, row_3 + 24u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e471 = s20_;
-    simdgroup_store(_e471, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 16u, row_3, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e477 = s21_;
-    simdgroup_store(_e477, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 16u, row_3 + SIDE, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e485 = s22_;
-    simdgroup_store(_e485, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 16u, row_3 + 16u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e493 = s23_;
-    simdgroup_store(_e493, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 16u, row_3 + 24u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e501 = s30_;
-    simdgroup_store(_e501, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 24u, row_3, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e507 = s31_;
-    simdgroup_store(_e507, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 24u, row_3 + SIDE, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e515 = s32_;
-    simdgroup_store(_e515, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 24u, row_3 + 16u, thread_3, p, out, edge, _buffer_sizes);
-    Sum _e523 = s33_;
-    simdgroup_store(_e523, &edge.inner[mine_1], SIDE);
-    store_edge(_e2, my_strip + 24u, row_3 + 24u, thread_3, p, out, edge, _buffer_sizes);
+    store_edge(_e2, my_tokens + SIDE, row_3 + 16u, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e437 = s13_;
+    simdgroup_store(_e437, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + SIDE, row_3 + 24u, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e445 = s20_;
+    simdgroup_store(_e445, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 16u, row_3, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e451 = s21_;
+    simdgroup_store(_e451, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 16u, row_3 + SIDE, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e459 = s22_;
+    simdgroup_store(_e459, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 16u, row_3 + 16u, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e467 = s23_;
+    simdgroup_store(_e467, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 16u, row_3 + 24u, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e475 = s30_;
+    simdgroup_store(_e475, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 24u, row_3, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e481 = s31_;
+    simdgroup_store(_e481, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 24u, row_3 + SIDE, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e489 = s32_;
+    simdgroup_store(_e489, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 24u, row_3 + 16u, thread_3, p, out, edge, _buffer_sizes);
+    Sum _e497 = s33_;
+    simdgroup_store(_e497, &edge.inner[mine_1], SIDE);
+    store_edge(_e2, my_tokens + 24u, row_3 + 24u, thread_3, p, out, edge, _buffer_sizes);
     return;
 }
 
@@ -683,9 +656,8 @@ struct main_Input {
 , device type_12& out [[user(fake0)]]
 , device type_13 const& x [[user(fake0)]]
 , threadgroup type_14& edge
-, threadgroup type_15& n_tokens
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
-    multiply(workgroup, thread_, p, weight_tile, x_tile, weight_quants, weight_scales, out, x, edge, n_tokens, _buffer_sizes);
+    multiply(workgroup, thread_, p, weight_tile, x_tile, weight_quants, weight_scales, out, x, edge, _buffer_sizes);
     return;
 }

@@ -115,14 +115,6 @@ metal::float4 activations_at(
     return _e8;
 }
 
-metal::float4 weight_bytes(
-    uint word
-) {
-    metal::float2 even = float2(as_type<half2>(((word & 16711935u) | 1677747200u)));
-    metal::float2 odd = float2(as_type<half2>((((word >> 8u) & 16711935u) | 1677747200u)));
-    return metal::float4(even.x, odd.x, even.y, odd.y) - metal::float4(1024.0);
-}
-
 type_5 weight_group(
     uint index,
     device type_7 const& weight_quants,
@@ -133,35 +125,31 @@ type_5 weight_group(
     uint i_1 = 0u;
     uint _e5 = weight_scales[index / 2u];
     float scale = float2(as_type<half2>((_e5 >> (16u * (index & 1u))))).x;
-    metal::uint4 _e17 = weight_quants[index * 2u];
-    metal::uint4 low = _e17 ^ metal::uint4(2155905152u);
-    metal::uint4 _e27 = weight_quants[(index * 2u) + 1u];
-    metal::uint4 high = _e27 ^ metal::uint4(2155905152u);
+    metal::uint4 low = weight_quants[index * 2u];
+    metal::uint4 high = weight_quants[(index * 2u) + 1u];
     bool loop_init_1 = true;
     while(true) {
         if (!loop_init_1) {
-            uint _e58 = i_1;
-            i_1 = _e58 + 1u;
+            uint _e48 = i_1;
+            i_1 = _e48 + 1u;
         }
         loop_init_1 = false;
-        uint _e34 = i_1;
-        if (_e34 < 4u) {
+        uint _e28 = i_1;
+        if (_e28 < 4u) {
         } else {
             break;
         }
         {
-            uint _e37 = i_1;
+            uint _e31 = i_1;
+            uint _e33 = i_1;
+            values_1.inner[_e31] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(low[_e33])));
             uint _e39 = i_1;
-            metal::float4 _e41 = weight_bytes(low[_e39]);
-            values_1.inner[_e37] = scale * (_e41 - metal::float4(128.0));
-            uint _e47 = i_1;
-            uint _e50 = i_1;
-            metal::float4 _e52 = weight_bytes(high[_e50]);
-            values_1.inner[4u + _e47] = scale * (_e52 - metal::float4(128.0));
+            uint _e42 = i_1;
+            values_1.inner[4u + _e39] = scale * static_cast<metal::float4>(int4(as_type<packed_char4>(high[_e42])));
         }
     }
-    type_5 _e60 = values_1;
-    return _e60;
+    type_5 _e50 = values_1;
+    return _e50;
 }
 
 void fill_weight_tile(

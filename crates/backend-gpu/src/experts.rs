@@ -469,7 +469,7 @@ pub(crate) fn tiled_kernel(format: Format, aligned: bool) -> Kernel {
 
 /// A product of experts on matrix units.
 pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
-    let (constants, [matrices, product]) = tiles.parts(false);
+    let (constants, [matrices, product]) = tiles.parts();
     let [stored, begin] = format.tile_parts("weight", 3);
     let parts = vec![
         include_str!("shaders/matmul_experts.wgsl").into(),

@@ -12,10 +12,15 @@ use crate::pipelines::{Kernel, Variant};
 use crate::profile::DeviceProfile;
 use crate::top_k;
 
-/// Index rows that a workgroup scores.
-const SCORE_ROWS: usize = 32;
+/// Index rows that a workgroup scores at once, and workgroups that a run has at most, or one for each
+/// token: a workgroup reads all heads' queries before it scores.
+const SCORE_ROWS: usize = 8;
+const SCORE_WORKGROUPS: usize = 2048;
 /// Scores that are kept at once; more tokens are taken in turn.
 const MAX_SCORES: usize = 16 << 20;
+/// Scores of a token from which a few tokens are worth matrix units as well, whose queries want a
+/// dispatch of their own.
+const MATRIX_SCORES: usize = 4096;
 /// Of the kernel on matrix units: heads that it is written for, rows and tokens of a workgroup, and the
 /// workgroup memory that it takes.
 const MATRIX_HEADS: usize = 64;
@@ -49,7 +54,7 @@ pub(crate) fn score_kernel(layout: &KvLayout) -> Kernel {
     Kernel { name: "index_score", constants: vec![("WIDTH", layout.width as u32)], parts }
 }
 
-/// The kernel for many tokens on matrix units.
+/// The kernel on matrix units, for many tokens or many rows.
 pub(crate) fn score_matrices_kernel(width: usize) -> Kernel {
     let constants = vec![("WIDTH", width as u32), ("TOKENS", MATRIX_TOKENS as u32)];
     let parts = vec![
@@ -61,8 +66,13 @@ pub(crate) fn score_matrices_kernel(width: usize) -> Kernel {
 }
 
 /// Whether that kernel is for this.
-fn suits_matrices(profile: &DeviceProfile, scored: Scored<'_>, n_tokens: usize) -> bool {
-    n_tokens > MATVEC_TOKENS
+fn suits_matrices(
+    profile: &DeviceProfile,
+    scored: Scored<'_>,
+    n_tokens: usize,
+    n_scores: usize,
+) -> bool {
+    (n_tokens > MATVEC_TOKENS || n_scores >= MATRIX_SCORES)
         && profile.matrix_size == Some(16)
         && profile.workgroup_bytes >= MATRIX_WORKGROUP_BYTES
         && scored.keys.layout.rounding == KvRounding::Applied
@@ -125,64 +135,62 @@ fn select_part(context: &mut Context, out: &Selection, scored: Scored<'_>, run: 
     top_k::choose(context, out, (&scores, n_scores), scored.params, run);
 }
 
+/// Queries rounded as the keys are, and the row of the run's first token among them.
+fn rounded_queries(context: &mut Context, scored: Scored<'_>, run: Run) -> (Buffer, usize) {
+    let Scored { queries, keys, params, .. } = scored;
+    if keys.layout.rounding == KvRounding::Off {
+        return (queries.buffer.clone(), run.first_row);
+    }
+    let known = context.rounded_queries.as_ref().filter(|(id, _)| *id == queries.buffer.id());
+    if let Some((_, rounded)) = known {
+        return (rounded.clone(), run.first_row);
+    }
+    let rounded = context.scratch(Scratch::IndexQueries, run.n_rows * queries.width);
+    let bindings = [Binding::Write(&rounded), Binding::Read(&queries.buffer)];
+    let parameters = [run.first_row as u32, params.n_heads as u32];
+    let grid = [params.n_heads as u32, run.n_rows as u32, 1];
+    context.dispatch(&query_kernel(keys.layout.width), &bindings, &parameters, grid);
+    (rounded, 0)
+}
+
 fn score(context: &mut Context, scores: &Buffer, scored: Scored<'_>, run: Run, n_scores: usize) {
     let Scored { queries, head_weights, keys, params } = scored;
-    let (width, n_heads) = (keys.layout.width, params.n_heads);
-    let known = context.rounded_queries.as_ref().filter(|(id, _)| *id == queries.buffer.id());
-    let (rounded, first_query) = match (keys.layout.rounding, known) {
-        (KvRounding::Off, _) => (queries.buffer.clone(), run.first_row),
-        (KvRounding::Applied, Some((_, rounded))) => (rounded.clone(), run.first_row),
-        (KvRounding::Applied, None) => {
-            let rounded = context.scratch(Scratch::IndexQueries, run.n_rows * queries.width);
-            let bindings = [Binding::Write(&rounded), Binding::Read(&queries.buffer)];
-            let parameters = [run.first_row as u32, n_heads as u32];
-            let grid = [n_heads as u32, run.n_rows as u32, 1];
-            context.dispatch(&query_kernel(width), &bindings, &parameters, grid);
-            (rounded, 0)
-        }
+    let layout = keys.layout;
+    let (rounded, first_query) = rounded_queries(context, scored, run);
+    let on_matrices = suits_matrices(&context.device.profile, scored, run.n_rows, n_scores);
+    let read = if on_matrices {
+        context.halves(&rounded, first_query + run.n_rows, queries.width, 1)
+    } else {
+        rounded
     };
-    let scale = 1.0 / ((width * n_heads) as f64).sqrt();
-    if suits_matrices(&context.device.profile, scored, run.n_rows) {
-        let halves = context.halves(&rounded, first_query + run.n_rows, queries.width, 1);
-        let bindings = [
-            Binding::Write(scores),
-            Binding::Read(&halves),
-            Binding::Read(&head_weights.buffer),
-            Binding::Read(&keys.buffer),
-        ];
-        let parameters = [
-            run.first_row as u32,
-            first_query as u32,
-            run.first_position as u32,
-            run.n_rows as u32,
-            params.ratio as u32,
-            n_scores as u32,
-            (scale as f32).to_bits(),
-        ];
-        let rows = n_scores.div_ceil(MATRIX_ROWS) as u32;
-        let grid = [rows, run.n_rows.div_ceil(MATRIX_TOKENS) as u32, 1];
-        context.dispatch(&score_matrices_kernel(width), &bindings, &parameters, grid);
-        return;
-    }
     let bindings = [
         Binding::Write(scores),
-        Binding::Read(&rounded),
+        Binding::Read(&read),
         Binding::Read(&head_weights.buffer),
         Binding::Read(&keys.buffer),
     ];
+    let scale = 1.0 / ((layout.width * params.n_heads) as f64).sqrt();
     let parameters = [
         run.first_row as u32,
         first_query as u32,
         run.first_position as u32,
-        n_heads as u32,
+        if on_matrices { run.n_rows } else { params.n_heads } as u32,
         params.ratio as u32,
         n_scores as u32,
         (scale as f32).to_bits(),
     ];
-    let grid = [n_scores.div_ceil(SCORE_ROWS) as u32, run.n_rows as u32, 1];
-    let layout = keys.layout;
-    let rounded = u32::from(layout.rounding == KvRounding::Applied);
-    let variant = Variant::new("index_score", &[layout.width as u32, rounded]);
-    let kernel = (variant, |_: &DeviceProfile| score_kernel(&layout));
-    context.dispatch_variant(kernel, &bindings, &parameters, grid);
+    if on_matrices {
+        let variant = Variant::new("index_score_matrices", &[layout.width as u32]);
+        let kernel = (variant, |_: &DeviceProfile| score_matrices_kernel(layout.width));
+        let n_tiles = n_scores.div_ceil(MATRIX_ROWS);
+        let grid = [n_tiles as u32, run.n_rows.div_ceil(MATRIX_TOKENS) as u32, 1];
+        context.dispatch_variant(kernel, &bindings, &parameters, grid);
+    } else {
+        let rounding = u32::from(layout.rounding == KvRounding::Applied);
+        let variant = Variant::new("index_score", &[layout.width as u32, rounding]);
+        let kernel = (variant, |_: &DeviceProfile| score_kernel(&layout));
+        let n_tiles = n_scores.div_ceil(SCORE_ROWS).min(SCORE_WORKGROUPS.div_ceil(run.n_rows));
+        let grid = [n_tiles as u32, run.n_rows as u32, 1];
+        context.dispatch_variant(kernel, &bindings, &parameters, grid);
+    }
 }

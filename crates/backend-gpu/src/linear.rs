@@ -240,14 +240,9 @@ impl MatrixTiles {
         self.planes
     }
 
-    /// Constants and the parts beside those with the format, with `tile_at`, and with the entry;
-    /// `full` says that most tiles have all their tokens.
-    pub(crate) fn parts(self, full: bool) -> (Vec<(&'static str, u32)>, [Part; 2]) {
-        let constants = vec![
-            ("TOKEN_SUBGROUPS", self.token_subgroups),
-            ("PLANES", self.planes),
-            ("FULL", u32::from(full)),
-        ];
+    /// Constants and the parts beside those with the format, with `tile_at`, and with the entry.
+    pub(crate) fn parts(self) -> (Vec<(&'static str, u32)>, [Part; 2]) {
+        let constants = vec![("TOKEN_SUBGROUPS", self.token_subgroups), ("PLANES", self.planes)];
         let matrices = match self.side {
             16 => include_str!("shaders/matrices/side_16.wgsl"),
             _ => include_str!("shaders/matrices/side_8.wgsl"),
@@ -259,7 +254,7 @@ impl MatrixTiles {
 
 /// The product with many tokens on matrix units.
 pub(crate) fn matrix_kernel(tiles: MatrixTiles, format: Format) -> Kernel {
-    let (constants, [matrices, product]) = tiles.parts(true);
+    let (constants, [matrices, product]) = tiles.parts();
     let [stored, begin] = format.tile_parts("weight", WEIGHT_BINDING);
     let parts = vec![
         include_str!("shaders/matmul_dense.wgsl").into(),

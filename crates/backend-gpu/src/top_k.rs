@@ -17,6 +17,8 @@ const LARGE_WORKGROUP: usize = 1024;
 /// Scores that a thread holds, or more, so that a workgroup keeps no more than every fourth of its
 /// scores.
 const STRETCH: usize = 16;
+/// Where all scores fit it: a shorter text, and fetching text is most of what such a choice costs.
+const SHORT_STRETCH: usize = 4;
 const MIN_CUT: usize = 4;
 
 /// One dispatch of a choice.
@@ -39,7 +41,11 @@ impl Step {
         top_k: usize,
         is_first: bool,
     ) -> Self {
-        let stretch = STRETCH.max((MIN_CUT * top_k).div_ceil(WORKGROUP));
+        let stretch = if n_inputs <= WORKGROUP * SHORT_STRETCH {
+            SHORT_STRETCH
+        } else {
+            STRETCH.max((MIN_CUT * top_k).div_ceil(WORKGROUP))
+        };
         let has_large = profile.workgroup_threads as usize >= LARGE_WORKGROUP;
         let is_large = n_inputs > WORKGROUP * stretch && has_large;
         let workgroup = if is_large { LARGE_WORKGROUP } else { WORKGROUP };

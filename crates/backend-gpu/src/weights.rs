@@ -24,13 +24,6 @@ use crate::pipelines::Part;
 /// Weights that a kernel reads at once.
 pub(crate) const GROUP: usize = 32;
 
-/// Texts of a format, one behind the other.
-macro_rules! format_text {
-    ($($name:literal),+) => {
-        concat!($(include_str!(concat!("shaders/formats/", $name, ".wgsl")), "\n"),+)
-    };
-}
-
 /// Formats with kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Format {
@@ -64,10 +57,14 @@ impl Format {
             Self::F32 => include_str!("shaders/formats/f32.wgsl"),
             Self::Bf16 => include_str!("shaders/formats/bf16.wgsl"),
             Self::F16 => include_str!("shaders/formats/f16.wgsl"),
-            Self::Q8_0 => format_text!("q8_0", "bytes"),
-            Self::Q4K => format_text!("q4_k", "bytes"),
-            Self::Q2K => format_text!("q2_k", "bytes"),
-            Self::Iq2Xxs => format_text!("iq2_xxs", "points_read", "bytes"),
+            Self::Q8_0 => include_str!("shaders/formats/q8_0.wgsl"),
+            Self::Q4K => include_str!("shaders/formats/q4_k.wgsl"),
+            Self::Q2K => include_str!("shaders/formats/q2_k.wgsl"),
+            Self::Iq2Xxs => concat!(
+                include_str!("shaders/formats/iq2_xxs.wgsl"),
+                "\n",
+                include_str!("shaders/formats/points_read.wgsl"),
+            ),
             Self::Mxfp4 => include_str!("shaders/formats/mxfp4.wgsl"),
         }
     }
@@ -80,7 +77,7 @@ impl Format {
     /// The same for kernels that decode many groups: all threads call `{name}_begin` first.
     pub(crate) fn tile_parts(self, name: &'static str, binding: u32) -> [Part; 2] {
         if self == Self::Iq2Xxs {
-            let text = format_text!("iq2_xxs", "bytes");
+            let text = include_str!("shaders/formats/iq2_xxs.wgsl");
             let kept = include_str!("shaders/formats/points_kept.wgsl");
             return [Part::weight(text, name, binding), Part::weight(kept, name, 0)];
         }

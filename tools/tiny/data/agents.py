@@ -119,8 +119,28 @@ def length(rng, n_chars):
     return rng.choice([0, 0, 40, 120, 300, 900, 2500]) if n_chars > 8000 else rng.choice([0, 0, 0, 60, 200])
 
 
+FILES = ["write", "read", "edit"]
+# How tools say that their path has to begin with a root. {p} is a made-up one.
+ABSOLUTE = (
+    "The absolute path of the file;Absolute path to the file, must start with /;Full path, for example {p};An absolute path: "
+    "relative ones are refused;The file's absolute path (not a relative one);Path from the root, such as {p};Must be absolute"
+).split(";")
+REFUSED = (
+    "Error: {p} is not an absolute path;The path must be absolute: {p};Path is not absolute: {p}. Use an absolute path.;"
+    "error: relative path {p}, expected an absolute one;invalid path '{p}': must be absolute"
+).split(";")
+
+
+def rooted(path, folder):
+    """The absolute form of a path that was named in `folder`; a home directory is left to the shell."""
+    return path if path[0] in "/~" else f"{folder}/{path.removeprefix('./')}"
+
+
 class AgentTool(tools.FamilyTool):
     """A tool of a family as an agent declares it, with options in between that a call leaves out."""
+
+    folder = None  # the working directory, for a tool that takes absolute paths only
+    says_so = False  # and whether its schema tells that, or only its answer to a relative one
 
     def __init__(self, rng, s, family):
         super().__init__(rng, s, family)
@@ -144,8 +164,15 @@ class AgentTool(tools.FamilyTool):
         self.keys = self.roles[::-1] if family == "write" and rng.random() < 0.25 else self.roles
         self.extra = rng.choice(list(PURPOSE)) if rng.random() < 0.12 else None
 
+    def take_absolute(self, rng, s):
+        if "relative_path" not in self.roles:
+            self.folder, self.says_so = s.folder, rng.random() < 0.85
+
     def schema(self, rng, s, n_chars):
         properties = {k: typed(rng, s, "strings" if self.as_array else "string", False) for k in self.keys}
+        if self.says_so:
+            sample = rooted(W.path(rng, s), prose.working_directory(rng, s))
+            properties[self.roles[0]]["description"] = rng.choice(ABSOLUTE).replace("{p}", sample)
         required = list(self.keys)
         if self.extra:
             extra = {self.extra: typed(rng, s, "string", False)}
@@ -166,6 +193,8 @@ class AgentTool(tools.FamilyTool):
         return wrapped(rng, self.name, text, dict(entries), required)
 
     def call(self, values):
+        if self.says_so:
+            values = [rooted(values[0], self.folder), *values[1:]]
         if self.through_shell:
             values = ["bash", "-lc", *values]
         by_role = dict(zip(self.roles, [values] if self.as_array else values))
@@ -299,16 +328,73 @@ def reminder(text):
     return f"<system-reminder>\n{text}\n</system-reminder>"
 
 
-def conversation(rng, s, n_chars):
-    """A whole conversation with an agent, roughly n_chars of prompt."""
+def refused(rng, c, tool, calls):
+    """A call with a relative path, and what the tool says to it; -> the call to make instead."""
+    name, arguments = calls[0]
+    key = tool.roles[0]
+    full = rooted(arguments[key], tool.folder)
+    if full == arguments[key]:
+        return calls
+    c.assistant("", tools.thought(calls), calls)
+    c.tool_results(rng.choice(REFUSED).replace("{p}", arguments[key]))
+    tool.says_so = True
+    return [(name, {**arguments, key: full})]
+
+
+class Ending:
+    """A task that ends by a call and not by words: with a tool for that, or with a command that the prompt names."""
+
+    def __init__(self, rng, s, toolset):
+        self.key, self.command = None, None
+        shell = toolset.get("shell")
+        if shell and rng.random() < 0.6:
+            said = "_".join(s.word(rng).upper() for _ in range(rng.randint(1, 4)))
+            self.command = rng.choice(
+                [f"echo {said}", f"echo {said}", f"touch {s.word(rng)}.{s.word(rng)}", f"./{s.word(rng)}.sh"]
+            )
+            name, self.tool = f"`{self.command}`", shell
+        else:
+            name = rng.choice("finish submit complete_task task_done attempt_completion report_result end_task".split())
+            self.key, self.tool = rng.choice("result summary message answer output".split()), name
+        self.rule = rng.choice(ENDINGS).replace("{c}", name)
+
+    def schema(self, rng, s):
+        if self.command:
+            return []
+        properties = {self.key: typed(rng, s, "string", False)}
+        text = rng.choice(["Ends the task.", "Say that the task is complete.", self.rule])
+        return [wrapped(rng, self.tool, text, properties, [self.key])]
+
+    def calls(self, answer):
+        return [self.tool.call([self.command]) if self.command else (self.tool, {self.key: answer})]
+
+
+ENDINGS = (
+    "When all is done, call {c} by itself.;Finish the task with {c}, and with nothing else in that turn.;Submit your work: {c}. "
+    "Words alone do not end the task.;Every answer has to call a tool. The last call is {c}.;The session ends when you run {c};"
+    "IMPORTANT: after your work, end with {c}. Do not put it together with other calls."
+).split(";")
+
+
+def conversation(rng, s, n_chars, absolute=False, ends_by_call=False):
+    """A whole conversation with an agent, roughly n_chars of prompt. With `absolute` its tools for files take no relative
+    paths, and the working directory is told; with `ends_by_call` the task is over when a certain call is made."""
+    s = s.at(prose.working_directory(rng, s)) if absolute else s
     families = rng.sample(list(FAMILIES), rng.randint(0, 5))
     families += [f for f in (rng.choice([["shell"], ["shell"], ["write"], ["write", "shell"]])) if f not in families]
     if rng.random() < 0.3 and len(families) > 1:
         families = [f for f in families if f != "write"] or families
+    if absolute:
+        families = [f for f in families if f not in FILES] + rng.sample(FILES, rng.choice([1, 1, 2, 3]))
     toolset = {f: AgentTool(rng, s, f) for f in families}
     if len({t.name for t in toolset.values()}) < len(toolset):
-        toolset = dict([next(iter(toolset.items()))])
+        toolset = dict([list(toolset.items())[-1 if absolute else 0]])
+    for family in FILES if absolute else ():
+        if family in toolset:
+            toolset[family].take_absolute(rng, s)
     schemas = {t.name: t.schema(rng, s, n_chars) for t in toolset.values()}
+    ending = Ending(rng, s, toolset) if ends_by_call else None
+    schemas |= {t["name"]: t for t in ending.schema(rng, s)} if ending else {}
     size, budget = sum(len(json.dumps(x)) for x in schemas.values()) + 1400, n_chars * rng.choice([0.3, 0.5, 0.7])
     while size < budget:
         other = beside(rng, s, n_chars)
@@ -336,16 +422,31 @@ def conversation(rng, s, n_chars):
             )
             + system
         )
+    note = prose.environment(rng, s) if absolute else ""
+    if absolute and rng.random() < 0.5:
+        system, note = f"{system}\n\n{note}".strip(), ""
+    rule = ending.rule if ending else ""
+    if ending and rng.random() < 0.5:
+        system, rule = f"{system}\n\n{rule}".strip(), ""
     c = Conversation(rng.random() < 0.75, rng.choice(["high", "high", "high", "low", "max"]), system, listed)
-    for turn in range(rng.choice([1, 1, 2, 3])):
-        request, calls, results, answer = job(rng, s, toolset)
+    for turn in range(1 if ending else rng.choice([1, 1, 2, 3])):
+        strict = {f: t for f, t in toolset.items() if t.folder}
+        request, calls, results, answer = job(rng, s, strict if strict and rng.random() < 0.8 else toolset)
         if rng.random() < 0.04:
             results = ["Error: " + W.sentence(rng, s)]
             calls, answer = calls[:1], "The tool failed: " + results[0]
-        c.user(*surrounded(rng, s, request, room * (1 - in_system) if turn == 0 else 0))
+        blocks = surrounded(rng, s, request, room * (1 - in_system) if turn == 0 else 0)
+        c.user(*([reminder(note)] if note and turn == 0 else []), *blocks, *([rule] if rule else []))
+        tool = next((t for t in toolset.values() if t.name == calls[0][0]), None)
+        if tool and tool.folder and not tool.says_so:
+            calls = refused(rng, c, tool, calls)
         c.assistant("", tools.thought(calls), calls)
         if rng.random() < 0.1:
             results[-1] += "\n\n" + reminder(prose.rules(rng, s, rng.randint(1, 3)))
         c.tool_results(*results)
-        c.assistant(answer, tools.FINISH)
+        if ending:
+            calls = ending.calls(answer)
+            c.assistant(answer if ending.command else "", tools.thought(calls), calls)
+        else:
+            c.assistant(answer, tools.FINISH)
     return c

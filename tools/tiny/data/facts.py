@@ -63,6 +63,9 @@ def noisy(rng, question):
 
 
 def seen(rng):
+    if rng.random() < 0.25:
+        free = rng.choice(TABLE["wording"])
+        return noisy(rng, rng.choice(free["ask"])), free["answer"]
     asked, _, answer = rng.choice(FACTS)
     return noisy(rng, rng.choice(asked)), answer
 

@@ -123,15 +123,20 @@ def listing(rng, s):
     return head + "\n" + "\n".join(lines)
 
 
-def environment(rng, s):
-    """What a client says about the machine."""
-    folder = rng.choice(
+def working_directory(rng, s):
+    """A working directory."""
+    return rng.choice(
         [
             f"/tmp/tmp.{W.random_chars(rng, 8, 10)}",
             f"/home/{s.word(rng)}/{s.word(rng)}",
             f"/Users/{s.word(rng)}/{s.word(rng)}",
         ]
     )
+
+
+def environment(rng, s):
+    """What a client says about the machine."""
+    folder = s.folder or working_directory(rng, s)
     shell, system = rng.choice(["bash", "zsh", "sh", "fish"]), rng.choice(["linux", "darwin", "win32"])
     date = f"20{rng.randint(24, 28)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
     return rng.choice(

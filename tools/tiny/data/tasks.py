@@ -4,7 +4,9 @@ Everything is drawn from `rng`, so a seed names a sample; scored tests use seeds
 """
 
 import agents
+import blocks
 import facts
+import titles
 import tools
 import words as W
 from chat import Conversation
@@ -155,12 +157,20 @@ def recall(rng, s, n_tokens):
 
 
 def sample(rng, s, n_tokens, task=None):
-    """One conversation. task: facts, unknown, copy, reverse, sort, arithmetic, count, tools, agents, recall, or None for
-    the mix."""
+    """One conversation. task: facts, unknown, copy, reverse, sort, arithmetic, count, tools, agents, paths (agents whose
+    tools take absolute ones only), endings (agents that end by a call), blocks, titles, recall, or None for the mix."""
     if task == "tools":
         return tools.conversation(rng, s, int(n_tokens * 2.6))
     if task == "agents":
         return agents.conversation(rng, s, int(n_tokens * 2.7))
+    if task == "paths":
+        return agents.conversation(rng, s, int(n_tokens * 2.7), absolute=True)
+    if task == "endings":
+        return agents.conversation(rng, s, int(n_tokens * 2.7), ends_by_call=True)
+    if task == "blocks":
+        return blocks.conversation(rng, s, int(n_tokens * 3.0))
+    if task == "titles":
+        return titles.conversation(rng, s, int(n_tokens * 3.0))
     if task == "recall":
         return recall(rng, s, n_tokens)
     if task is not None:
@@ -172,4 +182,8 @@ def sample(rng, s, n_tokens, task=None):
         return short(rng, s, min(n_tokens, 1024))
     if r < 0.4:
         return tools.conversation(rng, s, int(n_tokens * 2.6))
-    return agents.conversation(rng, s, int(n_tokens * 2.7)) if r < 0.78 else recall(rng, s, n_tokens)
+    if r < 0.72:
+        return agents.conversation(rng, s, int(n_tokens * 2.7), absolute=r > 0.66, ends_by_call=0.62 < r < 0.66)
+    if r < 0.78:
+        return (blocks if r < 0.77 else titles).conversation(rng, s, int(n_tokens * 3.0))
+    return recall(rng, s, n_tokens)

@@ -1,6 +1,7 @@
 """Random things to copy: names, numbers, paths, contents, JSON; and the filler they are planted in."""
 
 import collections
+import copy
 import json
 import lzma
 import pathlib
@@ -13,7 +14,7 @@ class Source:
     practised on every token and not only on the filler's words."""
 
     def __init__(self, path, pieces=()):
-        self.pieces = list(pieces)
+        self.pieces, self.folder = list(pieces), None
         path = pathlib.Path(path)
         raw = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
         self.texts = raw.decode("utf-8").split("\0")
@@ -25,6 +26,12 @@ class Source:
             for s in t.split("\n")
             if 20 < len(s.strip()) < 110 and s.strip()[0].isalpha()
         ]
+
+    def at(self, folder):
+        """The same source, whose texts about the machine name this folder."""
+        here = copy.copy(self)
+        here.folder = folder
+        return here
 
     def word(self, rng):
         if self.pieces and rng.random() < 0.3:

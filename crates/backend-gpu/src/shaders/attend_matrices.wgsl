@@ -2,9 +2,10 @@
 //
 // A workgroup takes 64 heads of a token as the rows of its matrices, because all heads share the K = V
 // rows: it decodes ROWS of them at a time into its memory as f16 and uses them twice. Eight subgroups
-// of 32 threads make the scores, 16 heads by 16 rows each, and keep the weighted sums, 64 heads by 64
-// channels each. Softmax is running, but lazy: sums are scaled down only when a score is larger by
-// SLACK than what the weights are relative to, because matrices have to pass through memory for it.
+// of 32 threads make the scores, 16 heads by half of the channels each, and keep the weighted sums, 64
+// heads by 64 channels each. Softmax is running, but lazy: sums are scaled down only when a score is
+// larger by SLACK than what the weights are relative to, because matrices have to pass through memory
+// for it.
 struct Parameters {
     first_row: u32,
     first_position: u32,
@@ -57,8 +58,8 @@ const NO_ROW: u32 = 0xffffffffu;
 var<workgroup> rows: array<vec4<f16>, ROWS * ROW_STRIDE>;
 // Of the rows, see `row_source`.
 var<workgroup> sources: array<u32, ROWS>;
-// [HEADS, ROWS]: scores; also a matrix for each subgroup on its way through memory.
-var<workgroup> scores: array<f32, HEADS * ROWS>;
+// A matrix for each subgroup on its way through memory.
+var<workgroup> scores: array<f32, 8u * 256u>;
 // [HEADS, ROWS]
 var<workgroup> weights: array<vec4<f16>, HEADS * WEIGHT_STRIDE>;
 // What sums of a head are multiplied with.
@@ -106,6 +107,14 @@ fn load_rows(thread: u32) {
     }
 }
 
+// Scores of a head with eight rows, from the sums of both halves of the channels.
+fn take_scores(head: u32, row: u32, mine: ptr<function, array<f32, 8>>) {
+    let at = head / 16u * 256u + head % 16u * 16u + row;
+    for (var i = 0u; i < 8u; i++) {
+        (*mine)[i] = (scores[at + i] + scores[at + 4u * 256u + i]) * p.scale;
+    }
+}
+
 // Scales the heads of the matrices that lie in `scores`. All threads call together.
 fn scale_heads(first_head: u32, thread: u32) {
     let mine = thread / 32u * 256u;
@@ -145,9 +154,9 @@ fn main(
     let n_rows = n_window + n_compressed;
 
     let subgroup = thread / 32u;
-    // Of the scores: sixteen heads and sixteen rows. Of the sums: 64 channels.
+    // Of the scores: sixteen heads and half of the channels. Of the sums: 64 channels.
     let score_head = subgroup % 4u * 16u;
-    let score_row = subgroup / 4u * 16u;
+    let score_four = subgroup / 4u * (FOURS / 2u);
     let sum_four = subgroup * 16u;
     let matrix = subgroup * 256u;
     // Of the softmax: a quarter of the rows of a head.
@@ -174,7 +183,7 @@ fn main(
     var s31 = Sum();
     var s32 = Sum();
     var s33 = Sum();
-    let query_at = ((row * p.n_heads + first_head + score_head) * WIDTH) / 4u;
+    let query_at = (row * p.n_heads + first_head + score_head) * FOURS + score_four;
     for (var first = 0u; first < n_rows; first += ROWS) {
         if thread < ROWS {
             sources[thread] = row_source(row, position, n_window, n_rows, first + thread);
@@ -185,37 +194,55 @@ fn main(
             atomicStore(&must_scale[0], 0u);
         }
         workgroupBarrier();
-        // Four sums, so that a product does not wait for the one before.
-        var score_a = Sum();
-        var score_b = Sum();
-        var score_c = Sum();
-        var score_d = Sum();
-        for (var four = 0u; four < FOURS; four += 16u) {
-            let key_at = score_row * ROW_STRIDE + four;
-            let query_a = coopLoadT<Left>(&queries[query_at + four], FOURS);
-            let query_b = coopLoadT<Left>(&queries[query_at + four + 4u], FOURS);
-            let query_c = coopLoadT<Left>(&queries[query_at + four + 8u], FOURS);
-            let query_d = coopLoadT<Left>(&queries[query_at + four + 12u], FOURS);
-            let key_a = coopLoad<Right>(&rows[key_at], ROW_STRIDE);
-            let key_b = coopLoad<Right>(&rows[key_at + 4u], ROW_STRIDE);
-            let key_c = coopLoad<Right>(&rows[key_at + 8u], ROW_STRIDE);
-            let key_d = coopLoad<Right>(&rows[key_at + 12u], ROW_STRIDE);
-            score_a = coopMultiplyAdd(query_a, key_a, score_a);
-            score_b = coopMultiplyAdd(query_b, key_b, score_b);
-            score_c = coopMultiplyAdd(query_c, key_c, score_c);
-            score_d = coopMultiplyAdd(query_d, key_d, score_d);
+        // Two sums of each half of the rows, so that a product does not wait for the one before.
+        var low_a = Sum();
+        var low_b = Sum();
+        var high_a = Sum();
+        var high_b = Sum();
+        for (var four = 0u; four < FOURS / 2u; four += 16u) {
+            let query_from = query_at + four;
+            let key_at = score_four + four;
+            let query_a = coopLoadT<Left>(&queries[query_from], FOURS);
+            let query_b = coopLoadT<Left>(&queries[query_from + 4u], FOURS);
+            let query_c = coopLoadT<Left>(&queries[query_from + 8u], FOURS);
+            let query_d = coopLoadT<Left>(&queries[query_from + 12u], FOURS);
+            let high_at = key_at + 16u * ROW_STRIDE;
+            let low_key_a = coopLoad<Right>(&rows[key_at], ROW_STRIDE);
+            let high_key_a = coopLoad<Right>(&rows[high_at], ROW_STRIDE);
+            low_a = coopMultiplyAdd(query_a, low_key_a, low_a);
+            high_a = coopMultiplyAdd(query_a, high_key_a, high_a);
+            let low_key_b = coopLoad<Right>(&rows[key_at + 4u], ROW_STRIDE);
+            let high_key_b = coopLoad<Right>(&rows[high_at + 4u], ROW_STRIDE);
+            low_b = coopMultiplyAdd(query_b, low_key_b, low_b);
+            high_b = coopMultiplyAdd(query_b, high_key_b, high_b);
+            let low_key_c = coopLoad<Right>(&rows[key_at + 8u], ROW_STRIDE);
+            let high_key_c = coopLoad<Right>(&rows[high_at + 8u], ROW_STRIDE);
+            low_a = coopMultiplyAdd(query_c, low_key_c, low_a);
+            high_a = coopMultiplyAdd(query_c, high_key_c, high_a);
+            let low_key_d = coopLoad<Right>(&rows[key_at + 12u], ROW_STRIDE);
+            let high_key_d = coopLoad<Right>(&rows[high_at + 12u], ROW_STRIDE);
+            low_b = coopMultiplyAdd(query_d, low_key_d, low_b);
+            high_b = coopMultiplyAdd(query_d, high_key_d, high_b);
         }
-        let score = (score_a + score_b) + (score_c + score_d);
-        let score_at = score_head * ROWS + score_row;
-        coopStoreT(score, &scores[score_at], ROWS);
-        workgroupBarrier();
-
+        let low = low_a + low_b;
+        let high = high_a + high_b;
         var mine: array<f32, 8>;
         var tile_largest = LOWEST;
+        // Each half of the channels leaves a matrix of sums; first of the lower rows, then of the higher.
+        coopStoreT(low, &scores[matrix], 16u);
+        workgroupBarrier();
+        if my_rows < 16u {
+            take_scores(my_head, my_rows, &mine);
+        }
+        workgroupBarrier();
+        coopStoreT(high, &scores[matrix], 16u);
+        workgroupBarrier();
+        if my_rows >= 16u {
+            take_scores(my_head, my_rows - 16u, &mine);
+        }
         for (var i = 0u; i < 8u; i++) {
-            mine[i] = LOWEST;
-            if first + my_rows + i < n_rows {
-                mine[i] = scores[my_head * ROWS + my_rows + i] * p.scale;
+            if first + my_rows + i >= n_rows {
+                mine[i] = LOWEST;
             }
             tile_largest = max(tile_largest, mine[i]);
         }

@@ -1,5 +1,5 @@
-// Scores of index rows for many tokens, on matrix units: `sum over heads of weight * max(query . key,
-// 0)`.
+// Scores of index rows on matrix units, for many tokens or many rows: `sum over heads of weight *
+// max(query . key, 0)`.
 //
 // A workgroup decodes 64 keys once and scores them for TOKENS tokens in turn. The 64 heads of a token
 // are the rows of its matrices; eight subgroups of 32 threads multiply sixteen heads with 32 keys each.

@@ -160,10 +160,9 @@ fn main(
             keys[i] = key_at(first + own + i);
         }
     }
-    narrow(&keys, n_own, 24u, thread);
-    narrow(&keys, n_own, 16u, thread);
-    narrow(&keys, n_own, 8u, thread);
-    narrow(&keys, n_own, 0u, thread);
+    for (var step = 0u; step < 4u; step++) {
+        narrow(&keys, n_own, 24u - 8u * step, thread);
+    }
 
     var n_found = vec2<u32>(0u);
     for (var i = 0u; i < STRETCH; i++) {

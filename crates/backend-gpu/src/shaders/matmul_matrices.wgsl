@@ -3,8 +3,7 @@
 // A workgroup makes a tile of ROWS weight rows by TOKENS tokens. Both sides pass through workgroup
 // memory as f16, 32 columns at a time, so a block of weights is decoded once for all tokens of the
 // tile; what comes next is read while these are multiplied. A subgroup of 32 threads sums sixteen
-// matrices, four of tokens by four of rows, in f32; unless tiles are FULL, it passes over strips of
-// tokens that a tile does not have. Which rows of activations and weights meet is
+// matrices, four of tokens by four of rows, in f32. Which rows of activations and weights meet is
 // told by `tile_at`, `x_row` and `out_row` of the part in front (see matmul.wgsl). Sums are stored by way
 // of workgroup memory: tiles may end inside a matrix, and rows of experts lie apart.
 //
@@ -22,17 +21,12 @@ const SPAN: u32 = 4u * SIDE;
 const ROWS: u32 = 2u * SPAN;
 const TOKENS: u32 = TOKEN_SUBGROUPS * SPAN;
 const WORKGROUP: u32 = 64u * TOKEN_SUBGROUPS;
-// Tokens are dealt to subgroups in strips as long as a matrix, four to each; one strip of every subgroup:
-const STRIPS: u32 = TOKEN_SUBGROUPS * SIDE;
 // What a thread moves: groups of 32 weights, and fours of activations.
 const MY_GROUPS: u32 = ROWS / WORKGROUP;
 const MY_FOURS: u32 = TOKENS * 8u / WORKGROUP;
 
 // A matrix for each subgroup, on its way to `out`.
 var<workgroup> edge: array<f32, SIDE * SIDE * WORKGROUP / 32u>;
-
-// Of the tile. Here, because branches around matrices need to be seen to be the same for all.
-var<workgroup> n_tokens: array<u32, 4>;
 
 // Stores what a matrix of sums left in `edge`. All threads call together.
 fn store_edge(tile: Tile, first_token: u32, first_row: u32, thread: u32) {
@@ -52,13 +46,10 @@ fn store_edge(tile: Tile, first_token: u32, first_row: u32, thread: u32) {
 // one.
 fn multiply(workgroup: vec3<u32>, thread: u32) {
     let tile = tile_at(workgroup);
-    if thread == 0u {
-        n_tokens[0] = tile.n_tokens;
-    }
     let first_row = workgroup.x * ROWS;
     let subgroup = thread / 32u;
     let my_rows = subgroup % 2u * SPAN;
-    let my_strip = subgroup / 2u * SIDE;
+    let my_tokens = subgroup / 2u * SPAN;
 
     // Behind the last row and the last token, those again: they are not stored.
     var group_at: array<u32, MY_GROUPS>;
@@ -129,73 +120,67 @@ fn multiply(workgroup: vec3<u32>, thread: u32) {
             }
         }
         for (var column = 0u; column < 32u; column += SIDE) {
-            let x_at = my_strip * STRIDE + column / UNIT;
+            let x_at = my_tokens * STRIDE + column / UNIT;
             let weight_at = my_rows * STRIDE + column / UNIT;
-            let w0 = coopLoad<Right>(&weight_tile[weight_at], STRIDE);
-            let w1 = coopLoad<Right>(&weight_tile[weight_at + SIDE * STRIDE], STRIDE);
-            let w2 = coopLoad<Right>(&weight_tile[weight_at + 2u * SIDE * STRIDE], STRIDE);
-            let w3 = coopLoad<Right>(&weight_tile[weight_at + 3u * SIDE * STRIDE], STRIDE);
             let x0 = coopLoadT<Left>(&x_tile[x_at], STRIDE);
+            let x1 = coopLoadT<Left>(&x_tile[x_at + SIDE * STRIDE], STRIDE);
+            let x2 = coopLoadT<Left>(&x_tile[x_at + 2u * SIDE * STRIDE], STRIDE);
+            let x3 = coopLoadT<Left>(&x_tile[x_at + 3u * SIDE * STRIDE], STRIDE);
+            let w0 = coopLoad<Right>(&weight_tile[weight_at], STRIDE);
             s00 = coopMultiplyAdd(x0, w0, s00);
+            s10 = coopMultiplyAdd(x1, w0, s10);
+            s20 = coopMultiplyAdd(x2, w0, s20);
+            s30 = coopMultiplyAdd(x3, w0, s30);
+            let w1 = coopLoad<Right>(&weight_tile[weight_at + SIDE * STRIDE], STRIDE);
             s01 = coopMultiplyAdd(x0, w1, s01);
+            s11 = coopMultiplyAdd(x1, w1, s11);
+            s21 = coopMultiplyAdd(x2, w1, s21);
+            s31 = coopMultiplyAdd(x3, w1, s31);
+            let w2 = coopLoad<Right>(&weight_tile[weight_at + 2u * SIDE * STRIDE], STRIDE);
             s02 = coopMultiplyAdd(x0, w2, s02);
+            s12 = coopMultiplyAdd(x1, w2, s12);
+            s22 = coopMultiplyAdd(x2, w2, s22);
+            s32 = coopMultiplyAdd(x3, w2, s32);
+            let w3 = coopLoad<Right>(&weight_tile[weight_at + 3u * SIDE * STRIDE], STRIDE);
             s03 = coopMultiplyAdd(x0, w3, s03);
-            if (FULL == 1u) | (n_tokens[0] > STRIPS) {
-                let x1 = coopLoadT<Left>(&x_tile[x_at + STRIPS * STRIDE], STRIDE);
-                s10 = coopMultiplyAdd(x1, w0, s10);
-                s11 = coopMultiplyAdd(x1, w1, s11);
-                s12 = coopMultiplyAdd(x1, w2, s12);
-                s13 = coopMultiplyAdd(x1, w3, s13);
-            }
-            if (FULL == 1u) | (n_tokens[0] > 2u * STRIPS) {
-                let x2 = coopLoadT<Left>(&x_tile[x_at + 2u * STRIPS * STRIDE], STRIDE);
-                s20 = coopMultiplyAdd(x2, w0, s20);
-                s21 = coopMultiplyAdd(x2, w1, s21);
-                s22 = coopMultiplyAdd(x2, w2, s22);
-                s23 = coopMultiplyAdd(x2, w3, s23);
-            }
-            if (FULL == 1u) | (n_tokens[0] > 3u * STRIPS) {
-                let x3 = coopLoadT<Left>(&x_tile[x_at + 3u * STRIPS * STRIDE], STRIDE);
-                s30 = coopMultiplyAdd(x3, w0, s30);
-                s31 = coopMultiplyAdd(x3, w1, s31);
-                s32 = coopMultiplyAdd(x3, w2, s32);
-                s33 = coopMultiplyAdd(x3, w3, s33);
-            }
+            s13 = coopMultiplyAdd(x1, w3, s13);
+            s23 = coopMultiplyAdd(x2, w3, s23);
+            s33 = coopMultiplyAdd(x3, w3, s33);
         }
     }
 
     let row = first_row + my_rows;
     let mine = subgroup * SIDE * SIDE;
     coopStoreT(s00, &edge[mine], SIDE);
-    store_edge(tile, my_strip, row, thread);
+    store_edge(tile, my_tokens, row, thread);
     coopStoreT(s01, &edge[mine], SIDE);
-    store_edge(tile, my_strip, row + SIDE, thread);
+    store_edge(tile, my_tokens, row + SIDE, thread);
     coopStoreT(s02, &edge[mine], SIDE);
-    store_edge(tile, my_strip, row + 2u * SIDE, thread);
+    store_edge(tile, my_tokens, row + 2u * SIDE, thread);
     coopStoreT(s03, &edge[mine], SIDE);
-    store_edge(tile, my_strip, row + 3u * SIDE, thread);
+    store_edge(tile, my_tokens, row + 3u * SIDE, thread);
     coopStoreT(s10, &edge[mine], SIDE);
-    store_edge(tile, my_strip + STRIPS, row, thread);
+    store_edge(tile, my_tokens + SIDE, row, thread);
     coopStoreT(s11, &edge[mine], SIDE);
-    store_edge(tile, my_strip + STRIPS, row + SIDE, thread);
+    store_edge(tile, my_tokens + SIDE, row + SIDE, thread);
     coopStoreT(s12, &edge[mine], SIDE);
-    store_edge(tile, my_strip + STRIPS, row + 2u * SIDE, thread);
+    store_edge(tile, my_tokens + SIDE, row + 2u * SIDE, thread);
     coopStoreT(s13, &edge[mine], SIDE);
-    store_edge(tile, my_strip + STRIPS, row + 3u * SIDE, thread);
+    store_edge(tile, my_tokens + SIDE, row + 3u * SIDE, thread);
     coopStoreT(s20, &edge[mine], SIDE);
-    store_edge(tile, my_strip + 2u * STRIPS, row, thread);
+    store_edge(tile, my_tokens + 2u * SIDE, row, thread);
     coopStoreT(s21, &edge[mine], SIDE);
-    store_edge(tile, my_strip + 2u * STRIPS, row + SIDE, thread);
+    store_edge(tile, my_tokens + 2u * SIDE, row + SIDE, thread);
     coopStoreT(s22, &edge[mine], SIDE);
-    store_edge(tile, my_strip + 2u * STRIPS, row + 2u * SIDE, thread);
+    store_edge(tile, my_tokens + 2u * SIDE, row + 2u * SIDE, thread);
     coopStoreT(s23, &edge[mine], SIDE);
-    store_edge(tile, my_strip + 2u * STRIPS, row + 3u * SIDE, thread);
+    store_edge(tile, my_tokens + 2u * SIDE, row + 3u * SIDE, thread);
     coopStoreT(s30, &edge[mine], SIDE);
-    store_edge(tile, my_strip + 3u * STRIPS, row, thread);
+    store_edge(tile, my_tokens + 3u * SIDE, row, thread);
     coopStoreT(s31, &edge[mine], SIDE);
-    store_edge(tile, my_strip + 3u * STRIPS, row + SIDE, thread);
+    store_edge(tile, my_tokens + 3u * SIDE, row + SIDE, thread);
     coopStoreT(s32, &edge[mine], SIDE);
-    store_edge(tile, my_strip + 3u * STRIPS, row + 2u * SIDE, thread);
+    store_edge(tile, my_tokens + 3u * SIDE, row + 2u * SIDE, thread);
     coopStoreT(s33, &edge[mine], SIDE);
-    store_edge(tile, my_strip + 3u * STRIPS, row + 3u * SIDE, thread);
+    store_edge(tile, my_tokens + 3u * SIDE, row + 3u * SIDE, thread);
 }

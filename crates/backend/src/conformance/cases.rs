@@ -372,6 +372,9 @@ pub(super) fn index_select() -> Vec<IndexSelect> {
             cases.push(case(1, 100, 3, IndexKeys::Usual));
             cases.push(case(7, 161, 9, IndexKeys::Ties));
             cases.push(case(5, 77, 4, IndexKeys::ZeroHeadWeights));
+            // More heads than a kernel may take at once.
+            let params = IndexParams { n_heads: 70, ratio: 4, top_k: 9 };
+            cases.push(IndexSelect { params, ..case(9, 290, 3, IndexKeys::Ties) });
         }
         let layout = index_layout(geometry, KvRounding::Applied);
         cases.push(IndexSelect {
@@ -384,6 +387,14 @@ pub(super) fn index_select() -> Vec<IndexSelect> {
         });
     }
     cases.extend(select_with_many_heads());
+    // More rows than a kernel may look at as a whole, by one, with equals all over them.
+    cases.push(IndexSelect {
+        layout: index_layout(FLASH, KvRounding::Applied),
+        params: IndexParams { n_heads: 64, ratio: 4, top_k: 900 },
+        first_position: 16_387,
+        n_tokens: 1,
+        keys: IndexKeys::Ties,
+    });
     cases
 }
 

@@ -40,7 +40,7 @@ fn figures(stdout: &str) -> Vec<[usize; 4]> {
 #[test]
 fn later_turns_run_only_what_is_new() {
     let folder = Folder::empty();
-    let questions = ["How do I start the server?", "How do I download a model?"];
+    let questions = ["How do I start the server?", "How do I get the real model?"];
     let lines = [questions[0], "/stats", questions[1], "/stats"];
     let (stdout, _) = talk(&folder, &["--nothink"], &lines);
     assert!(stdout.contains("ironstar serve"), "{stdout}");

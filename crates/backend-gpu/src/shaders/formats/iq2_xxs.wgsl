@@ -24,8 +24,8 @@ fn weight_group(index: u32) -> array<vec4<f32>, 8> {
         // Seven signs are stored, the eighth makes the number of negative weights even.
         let seven = (words.y >> (7u * i)) & 127u;
         let signs = seven | (countOneBits(seven) << 7u);
-        values[2u * i] = weight_signed(scale * weight_bytes(point.x), signs);
-        values[2u * i + 1u] = weight_signed(scale * weight_bytes(point.y), signs >> 4u);
+        values[2u * i] = weight_signed(scale * vec4<f32>(unpack4xU8(point.x)), signs);
+        values[2u * i + 1u] = weight_signed(scale * vec4<f32>(unpack4xU8(point.y)), signs >> 4u);
     }
     return values;
 }

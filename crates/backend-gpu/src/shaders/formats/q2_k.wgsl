@@ -14,10 +14,10 @@ fn weight_group(index: u32) -> array<vec4<f32>, 8> {
     let shift = 2u * (g & 3u);
     var values: array<vec4<f32>, 8>;
     for (var i = 0u; i < 4u; i++) {
-        let low = (weight_blocks[quants + i] >> shift) & 0x03030303u;
-        let high = (weight_blocks[quants + 4u + i] >> shift) & 0x03030303u;
-        values[i] = first.x * weight_bytes(low) - first.y;
-        values[4u + i] = second.x * weight_bytes(high) - second.y;
+        let low = unpack4xU8((weight_blocks[quants + i] >> shift) & 0x03030303u);
+        let high = unpack4xU8((weight_blocks[quants + 4u + i] >> shift) & 0x03030303u);
+        values[i] = first.x * vec4<f32>(low) - first.y;
+        values[4u + i] = second.x * vec4<f32>(high) - second.y;
     }
     return values;
 }

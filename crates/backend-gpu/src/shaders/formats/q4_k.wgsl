@@ -30,8 +30,8 @@ fn weight_group(index: u32) -> array<vec4<f32>, 8> {
     let high = (weight_blocks[quants + 1u] >> shift) & vec4<u32>(0x0f0f0f0fu);
     var values: array<vec4<f32>, 8>;
     for (var i = 0u; i < 4u; i++) {
-        values[i] = scale_min.x * weight_bytes(low[i]) - scale_min.y;
-        values[4u + i] = scale_min.x * weight_bytes(high[i]) - scale_min.y;
+        values[i] = scale_min.x * vec4<f32>(unpack4xU8(low[i])) - scale_min.y;
+        values[4u + i] = scale_min.x * vec4<f32>(unpack4xU8(high[i])) - scale_min.y;
     }
     return values;
 }
