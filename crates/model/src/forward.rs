@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use backend::{Backend, HcSite, KernelTime, Rotation, Run};
 use gguf::MappedFile;
+use smallvec::SmallVec;
 
 use crate::attention::{self, AttentionActivations, PerRun, Timeline};
 use crate::error::{Error, Result};
@@ -20,7 +21,10 @@ use crate::slot::{KvPart, Slot, SlotId};
 use crate::weights::{self, Weights};
 
 /// Rows that pass the output head at once: it makes `vocab_size` floats of each.
-const HEAD_ROWS: usize = 32;
+pub(crate) const HEAD_ROWS: usize = 32;
+
+/// Rows of a batch whose logits are wanted, each with the number of its extension and its position.
+type Wanted = SmallVec<[(usize, usize, usize); HEAD_ROWS]>;
 
 /// What a [`SlotId`] promises.
 const OPEN: &str = "slots are used between open and close";
@@ -399,25 +403,44 @@ impl<B: Backend> Model<B> {
         logits: &mut Vec<f32>,
         on_logits: &mut dyn FnMut(usize, usize, &[f32]),
     ) -> backend::Result<()> {
+        // What is wanted and lies together passes the head together, whichever runs it is of.
+        let mut together = Wanted::default();
         for (i, (extend, run)) in batch.iter().zip(runs).enumerate() {
             let end = run.first_row + run.n_rows;
-            let mut row = match extend.logits {
+            let first = match extend.logits {
                 LogitsWanted::Nothing => end,
                 LogitsWanted::Last => end - 1,
                 LogitsWanted::All => run.first_row,
             };
-            while row < end {
-                let rows = row..end.min(row + HEAD_ROWS);
-                row = rows.end;
-                let position = run.first_position + rows.start - run.first_row;
-                logits.resize(rows.len() * self.geometry.vocab_size, 0.0);
-                self.head(rows, logits)?;
-                for (j, row) in logits.chunks_exact(self.geometry.vocab_size).enumerate() {
-                    on_logits(i, position + j, row);
+            for row in first..end {
+                if together.len() == HEAD_ROWS || together.last().is_some_and(|w| w.0 + 1 != row) {
+                    self.hand_out_together(&together, logits, on_logits)?;
+                    together.clear();
                 }
+                together.push((row, i, run.first_position + row - run.first_row));
             }
         }
+        self.hand_out_together(&together, logits, on_logits)?;
         self.backend.finish()
+    }
+
+    /// Hands out the logits of neighbouring rows.
+    fn hand_out_together(
+        &mut self,
+        wanted: &Wanted,
+        logits: &mut Vec<f32>,
+        on_logits: &mut dyn FnMut(usize, usize, &[f32]),
+    ) -> backend::Result<()> {
+        let (Some((first, ..)), Some((last, ..))) = (wanted.first(), wanted.last()) else {
+            return Ok(());
+        };
+        let vocab_size = self.geometry.vocab_size;
+        logits.resize(wanted.len() * vocab_size, 0.0);
+        self.head(*first..last + 1, logits)?;
+        for ((_, i, position), logits) in wanted.iter().zip(logits.chunks_exact(vocab_size)) {
+            on_logits(*i, *position, logits);
+        }
+        Ok(())
     }
 
     /// Logits of the given rows of the batch: only these pass the largest matrix (c.12).

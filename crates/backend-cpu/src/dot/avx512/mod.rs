@@ -25,7 +25,7 @@ mod rows;
 mod unpack;
 
 pub(super) use float::dot_float;
-pub(super) use float_tiles::dot_floats;
+pub(super) use float_tiles::{dot_floats, float_scratch_registers};
 pub(super) use packed::{dot_packed, pack};
 pub(super) use quantize::quantize_row;
 pub(super) use rows::dot_integer;

@@ -126,7 +126,7 @@ pub(in crate::dot) fn dot_integer(
         }
         IntegerFormat::Q2K => rows(&job, |b| read_q2_k(b), |s, w, x| add_q2_k(s, w, x), out),
         IntegerFormat::Q4K => {
-            rows(&job, |b| unpack_q4_k(b), |s, w, x| add_group::<0, true, false>(s, w, x), out)
+            rows(&job, |b| unpack_q4_k(b), |s, w, x| add_group::<0, true, false>(s, w, x), out);
         }
         IntegerFormat::Iq2Xxs => {
             rows(
