@@ -4,7 +4,7 @@
 //! the last one filled up with zeros. Codes lie in the two orders in which kernels meet them: slots
 //! of two blocks, `b` and `b + 4` within each half of a group, because that is how weights of most
 //! formats unpack into 64-byte registers; and quads, one register for the same four values of every
-//! block.
+//! block, eight apart, because that is how weights with a table of eight look up.
 
 use crate::isa::per_isa;
 
@@ -25,8 +25,8 @@ pub(crate) const fn slot(b: usize) -> usize {
     b / 8 * 8 + b % 4 * 2 + b % 8 / 4
 }
 
-/// Where quad `k` of block `b` lies among a group's quads: a 64-byte register holds the same quad
-/// of all blocks.
+/// Where quad `k` of block `b`, its values `k`, `8 + k`, `16 + k` and `24 + k`, lies among a
+/// group's quads: a 64-byte register holds the same quad of all blocks.
 pub(crate) const fn quad_slot(b: usize, k: usize) -> usize {
     GROUP_BLOCKS * k + b
 }
@@ -109,8 +109,9 @@ per_isa! {
                 for (code, v) in codes.iter_mut().zip(&block) {
                     *code = (v * inverse + ROUND).to_bits() as i8;
                 }
-                for (k, quad) in codes.as_chunks::<4>().0.iter().enumerate() {
-                    group.quads.as_chunks_mut::<4>().0[quad_slot(b, k)] = *quad;
+                for k in 0..8 {
+                    let quad = std::array::from_fn(|i| codes[8 * i + k]);
+                    group.quads.as_chunks_mut::<4>().0[quad_slot(b, k)] = quad;
                 }
                 group.scales[b] = scale;
                 let sum = |half: &[i8]| half.iter().map(|code| i16::from(*code)).sum();

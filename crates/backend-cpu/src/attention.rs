@@ -16,7 +16,7 @@ use crate::parts::{Parts, Worker};
 use crate::vector;
 
 /// Rows of a block.
-const BLOCK_ROWS: usize = vector::MAX_WEIGHTED_ROWS;
+pub(crate) const BLOCK_ROWS: usize = vector::MAX_WEIGHTED_ROWS;
 /// Fewest heads that are worth decoding rows for.
 const MIN_HEADS: usize = 8;
 

@@ -75,7 +75,7 @@ impl Default for Cpu {
 }
 
 /// Physical cores that this process may use.
-fn n_cores() -> usize {
+pub(crate) fn n_cores() -> usize {
     let usable = std::thread::available_parallelism().map_or(1, usize::from);
     usable.min(num_cpus::get_physical()).max(1)
 }

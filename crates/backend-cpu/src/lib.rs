@@ -32,10 +32,12 @@ mod memory;
 mod norm;
 mod parts;
 mod pool;
+mod scratch;
 mod vector;
 mod weight;
 
 pub use cpu::{Cpu, Options};
 pub use isa::Isa;
 pub use memory::{KvRows, Matrix, Routing, Selection, TokenIds};
+pub use scratch::{Dimensions, scratch_bytes};
 pub use weight::Weight;

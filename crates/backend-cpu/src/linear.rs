@@ -15,11 +15,11 @@ use crate::pool::{Tile, Tiles};
 use crate::weight::{Format, Weight};
 
 /// Columns from which it is worth packing rows.
-const MANY_COLUMNS: usize = 4;
+pub(crate) const MANY_COLUMNS: usize = 4;
 /// Rows that are packed together: they stay in a core's own cache, with some columns beside them.
-const PACKED_ROWS: usize = 128;
+pub(crate) const PACKED_ROWS: usize = 128;
 /// Columns that meet float rows together, once decoded.
-const FLOAT_COLUMNS: usize = 32;
+pub(crate) const FLOAT_COLUMNS: usize = 32;
 /// Chunks of rows are multiples of this many.
 const ROW_STEP: usize = 16;
 /// Weight bytes of a chunk of rows: large enough to hide the hand-out, small enough to balance.

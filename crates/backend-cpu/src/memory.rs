@@ -4,18 +4,17 @@ use std::ops::Range;
 
 use backend::kv_row::KvLayout;
 use backend::{Error, Result};
+use bytemuck::Zeroable;
+use bytemuck::allocation::try_zeroed_vec;
 
 /// `n` zeros that the operating system provides only when they are touched.
 ///
 /// # Errors
 /// If the address space is short.
-fn lazy_zeros<T: Clone + Default>(n: Option<usize>, purpose: &'static str) -> Result<Vec<T>> {
+fn lazy_zeros<T: Zeroable>(n: Option<usize>, purpose: &'static str) -> Result<Vec<T>> {
     let wanted_bytes = n.and_then(|n| n.checked_mul(size_of::<T>())).unwrap_or(usize::MAX) as u64;
-    let n = n.ok_or(Error::OutOfMemory { purpose, wanted_bytes })?;
-    // Asked for first, because an allocation of zeros ends the program where there is no room.
-    let reserved = Vec::<T>::new().try_reserve_exact(n);
-    reserved.map_err(|_| Error::OutOfMemory { purpose, wanted_bytes })?;
-    Ok(vec![T::default(); n])
+    let zeros = n.and_then(|n| try_zeroed_vec(n).ok());
+    zeros.ok_or(Error::OutOfMemory { purpose, wanted_bytes })
 }
 
 /// Activations `[n_rows, width]`, f32, row-major.

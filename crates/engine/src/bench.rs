@@ -56,6 +56,17 @@ impl BenchOptions {
         self.frontiers.last().map_or(0, |last| last + self.decode_tokens)
     }
 
+    /// Most tokens that a pass prefills one after the other, at least 1: no batch needs room for more.
+    pub fn largest_prefill(&self) -> usize {
+        let mut filled = 0;
+        let gaps = self.frontiers.iter().map(|&frontier| {
+            let gap = self.made_up.unwrap_or(frontier - filled.min(frontier)).min(frontier);
+            filled = frontier + self.decode_tokens;
+            gap
+        });
+        gaps.max().unwrap_or(0).max(1)
+    }
+
     /// Checks that each interval has room for the decoded tokens of the frontier before.
     ///
     /// # Errors

@@ -83,6 +83,27 @@ impl LoadOptions {
             rewind_tokens: self.rewind_tokens,
         }
     }
+
+    /// What the cpu backend keeps beside the activations, vectors in f32 among it. A graphics device
+    /// has them in its own memory.
+    fn scratch_bytes(&self, g: &Geometry) -> u64 {
+        if !matches!(self.backend, BackendChoice::Cpu | BackendChoice::Auto) {
+            return 0;
+        }
+        let dimensions = backend_cpu::Dimensions {
+            max_batch: self.of_model(DEFAULT_MAX_BATCH).max_batch,
+            hidden_size: g.hidden_size,
+            n_streams: g.hyper_connection.n_streams,
+            n_heads: g.n_heads,
+            head_dim: g.head_dim,
+            n_output_groups: g.n_output_groups,
+            output_rank: g.output_rank,
+            n_experts: g.n_experts,
+            n_experts_per_token: g.n_experts_per_token,
+            expert_width: g.expert_width,
+        };
+        backend_cpu::scratch_bytes(&dimensions, self.n_threads) + MemoryPlan::vector_bytes(g)
+    }
 }
 
 fn load_on<B: Backend>(
@@ -235,8 +256,12 @@ impl ModelFile {
     ) -> Result<MemoryPlan> {
         let geometry = self.geometry()?;
         check_context(&geometry, context)?;
+        let scratch_bytes = options.scratch_bytes(&geometry);
         let options = options.of_model(DEFAULT_MAX_BATCH);
-        let plan = |context| MemoryPlan::new(&geometry, &options, context, n_slots);
+        let plan = |context| {
+            let plan = MemoryPlan::new(&geometry, &options, context, n_slots);
+            MemoryPlan { scratch_bytes, ..plan }
+        };
         let available_bytes = machine.available_bytes;
         let fits = |context: usize| plan(context).total_bytes() <= available_bytes;
         if fits(context) {

@@ -1,10 +1,12 @@
 //! Made-up KV: a slot that looks as if tokens had been run, for measuring what comes after them.
 //!
 //! Rows hold normally distributed values, packed as real ones are, so reading them costs what it
-//! costs in earnest. What a model says on top of them means nothing.
+//! costs in earnest, and so does the memory of everything that a slot of that many tokens has written to.
+//! What a model says on top of them means nothing.
 
 use backend::{Backend, KvLayout};
 
+use crate::geometry::Geometry;
 use crate::slot::{CompressedKv, Slot};
 
 /// Distinct rows; a cache of any size sees them as different bytes at different places.
@@ -15,15 +17,41 @@ pub(crate) fn fill<B: Backend>(backend: &mut B, slot: &mut Slot<B>, n_tokens: us
     let attention = made_up_rows(slot.attention_row);
     let index = made_up_rows(slot.index_row);
     let n_window_rows = slot.timeline.ring_rows().min(n_tokens);
+    let left_the_ring = n_tokens > slot.timeline.ring_rows();
+    let n_checkpoint_rows = if left_the_ring { slot.n_checkpoint_rows() } else { 0 };
+    let widths = [slot.attention_row.width, slot.index_row.width];
     for layer in &mut slot.layers {
         write(backend, &mut layer.window, &attention, n_window_rows);
-        for (part, rows) in [(&mut layer.compressed, &attention), (&mut layer.index, &index)] {
-            if let Some(CompressedKv { ratio, rows: kv, .. }) = part {
-                write(backend, kv, rows, n_tokens / *ratio);
+        if let Some(checkpoints) = &mut layer.checkpoints {
+            write(backend, checkpoints, &attention, n_checkpoint_rows);
+        }
+        let parts = [(&mut layer.compressed, &attention), (&mut layer.index, &index)];
+        for ((part, rows), width) in parts.into_iter().zip(widths) {
+            if let Some(part) = part {
+                write(backend, &mut part.rows, rows, n_tokens / part.ratio);
+                write_inputs(backend, part, width, n_tokens);
             }
         }
     }
     slot.timeline.extend(&vec![0; n_tokens]);
+}
+
+/// Inputs of the windows that are open after `n_tokens` tokens or were not long before.
+fn write_inputs<B: Backend>(
+    backend: &mut B,
+    part: &mut CompressedKv<B>,
+    row_width: usize,
+    n_tokens: usize,
+) {
+    let n_rows = part.n_inputs.min(n_tokens);
+    let width = Geometry::compressor_width(part.ratio, row_width);
+    let mut state = 1_u64;
+    let values: Vec<f32> = (0..n_rows + width).map(|_| normal(&mut state)).collect();
+    for row in 0..n_rows {
+        for x in [&mut part.state.values, &mut part.state.scores] {
+            backend.write(x, row, &values[row..row + width]);
+        }
+    }
 }
 
 /// [`N_DISTINCT`] rows of one layout.

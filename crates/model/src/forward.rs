@@ -20,7 +20,7 @@ use crate::slot::{KvPart, Slot, SlotId};
 use crate::weights::{self, Weights};
 
 /// Rows that pass the output head at once: it makes `vocab_size` floats of each.
-const HEAD_ROWS: usize = 32;
+pub(crate) const HEAD_ROWS: usize = 32;
 
 /// What a [`SlotId`] promises.
 const OPEN: &str = "slots are used between open and close";

@@ -3,6 +3,7 @@
 use backend::{KvLayout, KvRounding};
 use gguf::MappedFile;
 
+use crate::forward::HEAD_ROWS;
 use crate::geometry::{Geometry, OVERLAP_RATIO};
 use crate::inference::Options;
 use crate::slot::{checkpoints, kept_inputs, ring_rows};
@@ -45,6 +46,8 @@ pub struct MemoryPlan {
     pub n_slots: u64,
     /// Activations, shared by all slots.
     pub activation_bytes: u64,
+    /// What a backend keeps beside them; 0 until somebody who knows the backend has filled it in.
+    pub scratch_bytes: u64,
 }
 
 impl MemoryPlan {
@@ -72,8 +75,16 @@ impl MemoryPlan {
             kv_bytes: kv_bytes as u64,
             window_bytes: window_bytes as u64,
             n_slots: n_slots as u64,
-            activation_bytes: activation_bytes(g, options.max_batch),
+            activation_bytes: activation_bytes(g, options.max_batch, capacity, n_slots),
+            scratch_bytes: 0,
         }
+    }
+
+    /// Bytes of all vectors and small tables in f32, as backends may keep them decoded.
+    pub fn vector_bytes(g: &Geometry) -> u64 {
+        let specs = tensor_specs(g);
+        let vectors = specs.iter().filter(|spec| spec.role == Role::Vector);
+        vectors.map(|spec| 4 * spec.dims.iter().product::<u64>()).sum()
     }
 
     /// Bytes of the compressed rows and index rows of `n_tokens` tokens.
@@ -84,7 +95,9 @@ impl MemoryPlan {
 
     /// Everything together.
     pub fn total_bytes(&self) -> u64 {
-        (self.kv_bytes + self.window_bytes) * self.n_slots + self.activation_bytes
+        (self.kv_bytes + self.window_bytes) * self.n_slots
+            + self.activation_bytes
+            + self.scratch_bytes
     }
 
     /// KV bytes that every further token costs, averaged over the windows of all layers.
@@ -108,9 +121,13 @@ fn input_bytes(ratio: usize, row_width: usize, options: &Options, capacity: usiz
     2 * 4 * n_tokens * Geometry::compressor_width(ratio, row_width)
 }
 
-/// The activations of a full batch, f32.
-fn activation_bytes(g: &Geometry, max_batch: usize) -> u64 {
+/// The activations of a full batch, f32, as far as anybody writes to them: `n_slots` slots want
+/// logits of one token each (the rows of the head, and what the host reads them into), and only a
+/// context with more index rows than a query may read has queries for them.
+fn activation_bytes(g: &Geometry, max_batch: usize, capacity: usize, n_slots: usize) -> u64 {
     let n_streams = g.hyper_connection.n_streams;
+    let chooses = capacity / OVERLAP_RATIO > g.index_top_k;
+    let index_queries = if chooses { g.n_index_heads * g.index_dim + g.index_top_k } else { 0 };
     let per_token = (n_streams + 3) * g.hidden_size
         + g.hyper_connection.gates_width()
         + 2 * g.heads_width()
@@ -118,9 +135,10 @@ fn activation_bytes(g: &Geometry, max_batch: usize) -> u64 {
         + g.n_output_groups * g.output_rank
         + 6 * g.head_dim
         + 4 * g.index_dim
-        + g.n_index_heads * (g.index_dim + 1)
-        + g.index_top_k;
-    4 * (per_token * max_batch + g.vocab_size * max_batch.min(32)) as u64
+        + g.n_index_heads
+        + index_queries;
+    let per_logits = 2 * g.vocab_size + (n_streams + 2) * g.hidden_size;
+    4 * (per_token * max_batch + per_logits * n_slots.min(HEAD_ROWS)) as u64
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(crate) struct CompressedKv<B: Backend> {
     pub(crate) rows: B::KvRows,
     pub(crate) state: CompressorState<B::Tensor>,
     /// Rows of the state.
-    n_inputs: usize,
+    pub(crate) n_inputs: usize,
 }
 
 impl<B: Backend> CompressedKv<B> {
@@ -86,7 +86,7 @@ pub(crate) struct LayerKv<B: Backend> {
     pub(crate) compressed: Option<CompressedKv<B>>,
     pub(crate) index: Option<CompressedKv<B>>,
     /// Raw rows of checkpoints, where there are any: `window - 1` at each place.
-    checkpoints: Option<B::KvRows>,
+    pub(crate) checkpoints: Option<B::KvRows>,
 }
 
 impl<B: Backend> LayerKv<B> {
@@ -192,6 +192,11 @@ impl<B: Backend> Slot<B> {
         let timeline =
             Timeline::new(capacity, geometry.window, ring_rows, compressors, checkpoints);
         Ok(Self { attention_row, index_row, capacity, timeline, layers, checkpoint_rows })
+    }
+
+    /// Raw rows that all checkpoints of a layer have together.
+    pub(crate) fn n_checkpoint_rows(&self) -> usize {
+        self.timeline.n_places() * self.checkpoint_rows
     }
 
     /// Hears that the tokens have been run.

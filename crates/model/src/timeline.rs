@@ -163,6 +163,11 @@ impl Timeline {
         self.n_run
     }
 
+    /// Places that checkpoints may take.
+    pub(crate) fn n_places(&self) -> usize {
+        self.checkpoints.n_places
+    }
+
     /// Places of checkpoints whose rows are to be copied with the timeline.
     pub(crate) fn n_checkpoint_places(&self) -> usize {
         self.checkpoints.made.iter().map(|made| made.1 + 1).max().unwrap_or(0)

@@ -178,6 +178,18 @@ impl Registers {
 }
 
 impl Packed {
+    /// Bytes of `n_rows` rows of `n_groups` groups, or of as many with minimums of
+    /// `n_groups_with_minimums` groups; on instruction sets that unpack to something else about as
+    /// many.
+    pub(crate) const fn bytes(
+        n_rows: usize,
+        n_groups: usize,
+        n_groups_with_minimums: usize,
+    ) -> usize {
+        n_rows * n_groups * size_of::<PackedGroup>()
+            + n_rows * n_groups_with_minimums * size_of::<PackedMinimums>()
+    }
+
     /// Makes room for groups and minimums whose contents mean nothing yet.
     #[cfg(target_arch = "x86_64")]
     fn make_room(&mut self) {
@@ -279,6 +291,20 @@ pub(crate) struct FloatScratch {
     /// The same part of each column.
     columns: Registers,
     sums: Registers,
+}
+
+impl FloatScratch {
+    /// Bytes of `n_rows` rows times `n_columns` columns, where there are tiles of floats.
+    pub(crate) const fn bytes(n_rows: usize, n_columns: usize) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        {
+            avx512::float_scratch_registers(n_rows, n_columns) * size_of::<Lanes>()
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            0 * n_rows * n_columns
+        }
+    }
 }
 
 /// [`dot_float`] for any number of columns, where [`has_float_tiles`].

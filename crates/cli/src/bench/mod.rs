@@ -15,7 +15,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use engine::{BenchOptions, CancelToken, LoadOptions, Machine, ModelFile, bench, private_bytes};
+use engine::{
+    BenchOptions, CancelToken, DEFAULT_MAX_BATCH, LoadOptions, Machine, ModelFile, bench,
+    private_bytes,
+};
 
 use self::energy::EnergyMeter;
 use self::frontiers::Frontiers;
@@ -93,6 +96,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     options.check()?;
     let mut load_options = load_options(&args.backend);
     load_options.max_batch = args.batch.or(load_options.max_batch);
+    if load_options.max_batch.is_none() && options.largest_prefill() < DEFAULT_MAX_BATCH {
+        load_options.max_batch = Some(options.largest_prefill());
+    }
     let cancel = cancel_on_interrupt()?;
     let report = measure(args, &file, &load_options, &options, &cancel)?;
     io::stdout().write_all(report.table().as_bytes()).context("cannot write the table")?;

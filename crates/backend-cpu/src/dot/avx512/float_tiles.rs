@@ -22,6 +22,13 @@ const HALF: usize = NEAR / 16 / 2;
 /// Sums of a tile: `[even or odd chunks][column][row]`.
 type Tile = [[[Lanes; TILE_ROWS]; TILE_COLUMNS]; 2];
 
+/// Registers of scratch that [`dot_floats`] wants at most.
+pub(in crate::dot) const fn float_scratch_registers(n_rows: usize, n_columns: usize) -> usize {
+    let (row_tiles, column_tiles) = (n_rows.div_ceil(TILE_ROWS), n_columns.div_ceil(TILE_COLUMNS));
+    let near = 2 * HALF * (row_tiles * TILE_ROWS + column_tiles * TILE_COLUMNS);
+    near + row_tiles * column_tiles * 2 * TILE_COLUMNS * TILE_ROWS
+}
+
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 pub(in crate::dot) fn dot_floats(
     format: FloatFormat,

@@ -25,7 +25,7 @@ mod rows;
 mod unpack;
 
 pub(super) use float::dot_float;
-pub(super) use float_tiles::dot_floats;
+pub(super) use float_tiles::{dot_floats, float_scratch_registers};
 pub(super) use packed::{dot_packed, pack};
 pub(super) use quantize::quantize_row;
 pub(super) use rows::dot_integer;
@@ -69,14 +69,6 @@ fn load_sums(sums: &[[i16; 2]; 16]) -> __m512i {
 fn load_floats(values: &[f32; 16]) -> __m512 {
     // SAFETY: 64 bytes are readable, and the load takes any alignment.
     unsafe { _mm512_loadu_ps(values.as_ptr()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-#[expect(unsafe_code, reason = "loads take pointers")]
-fn load_integers(values: &[i32; 16]) -> __m512i {
-    // SAFETY: 64 bytes are readable, and the load takes any alignment.
-    unsafe { _mm512_loadu_si512(values.as_ptr().cast()) }
 }
 
 #[inline]
@@ -139,6 +131,14 @@ fn halves(low: f32, high: f32) -> __m512 {
     _mm512_mask_blend_ps(0xff00, _mm512_set1_ps(low), _mm512_set1_ps(high))
 }
 
+/// Two F16 values, each in eight lanes.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn f16_halves(low: i16, high: i16) -> __m512 {
+    let (low, high) = (_mm_set1_epi16(low), _mm_set1_epi16(high));
+    _mm512_cvtph_ps(_mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high))
+}
+
 /// Two 32-byte halves.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
@@ -146,15 +146,19 @@ fn join(low: __m256i, high: __m256i) -> __m512i {
     _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
 }
 
-/// Asks for the weights that come a while later, across pages too, where hardware stops.
+/// How far ahead rows that are read one after the other are asked for.
+const AHEAD_BYTES: usize = 16 << 10;
+
+/// Asks for the weights that come `ahead` bytes later, across pages too, where hardware stops.
+///
+/// Into the second nearest cache: what is asked for into the nearest comes no sooner than what that
+/// cache can wait for, which is too little for a core to read as fast as memory gives.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn prefetch<const BYTES: usize>(weights: &[u8; BYTES]) {
-    /// How far ahead.
-    const AHEAD_BYTES: usize = 4096;
+fn prefetch<const BYTES: usize>(weights: &[u8; BYTES], ahead: usize) {
     for line in (0..BYTES).step_by(64) {
         // The address may lie outside of the weights: asking for it then does nothing.
-        _mm_prefetch::<_MM_HINT_T0>(weights.as_ptr().wrapping_add(AHEAD_BYTES + line).cast());
+        _mm_prefetch::<_MM_HINT_T1>(weights.as_ptr().wrapping_add(ahead + line).cast());
     }
 }
 

@@ -7,8 +7,8 @@ use super::unpack::{
     unpack_q2_k, unpack_q4_k, unpack_q8_0,
 };
 use super::{
-    Unpacked, filled, load_64, load_codes, load_floats, load_sums, prefetch, store_floats,
-    store_lane, store_mins,
+    AHEAD_BYTES, Unpacked, filled, load_64, load_codes, load_floats, load_sums, prefetch,
+    store_floats, store_lane, store_mins,
 };
 use crate::activation::Group;
 use crate::dot::{
@@ -73,7 +73,7 @@ fn pack_rows<const BYTES: usize>(
                 last = filled(rest);
                 &last
             };
-            prefetch(bytes);
+            prefetch(bytes, AHEAD_BYTES);
             let group = unpack(bytes);
             for k in 0..8 {
                 store_lane(&mut out.codes[k], group.codes[k]);

@@ -54,11 +54,14 @@ fn quantize_group(x: &[f32; GROUP_LEN], group: &mut Group) {
         store_codes(&mut group.codes, k, *slot);
     }
     let quads = quads_of_slots(&slots);
-    let ones = _mm512_set1_epi8(1);
+    // By quad of a block: those of its first 16 codes, then those of its last.
+    let halves = [_mm512_set1_epi32(0x0000_0101), _mm512_set1_epi32(0x0101_0000)];
     let mut sums = [_mm512_setzero_si512(); 2];
     for (k, quads) in quads.iter().enumerate() {
         store_codes(&mut group.quads, k, *quads);
-        sums[k / 4] = _mm512_dpbusd_epi32(sums[k / 4], ones, *quads);
+        for (sums, half) in sums.iter_mut().zip(halves) {
+            *sums = _mm512_dpbusd_epi32(*sums, half, *quads);
+        }
     }
     // Sums of the first halves in the low 16 bits of each lane, of the second in the high ones.
     let high = _mm512_slli_epi32::<16>(sums[1]);

@@ -3,10 +3,10 @@
 use std::arch::x86_64::*;
 
 use super::unpack::{
-    IQ2_XXS_OFFSET, MXFP4_OFFSET, Q8_0_OFFSET, unpack_iq2_xxs, unpack_mxfp4, unpack_q2_k,
+    IQ2_XXS_OFFSET, MXFP4_OFFSET, Q2K, Q8_0_OFFSET, read_q2_k, unpack_iq2_xxs, unpack_mxfp4,
     unpack_q4_k, unpack_q8_0,
 };
-use super::{Job, Unpacked, load_codes, load_floats, load_sums, prefetch};
+use super::{AHEAD_BYTES, Job, Unpacked, load_codes, load_floats, load_sums, prefetch};
 use crate::activation::Group;
 use crate::dot::{IntegerFormat, MAX_COLUMNS, RowGroups};
 
@@ -51,19 +51,48 @@ fn add_group<const OFFSET: i16, const MINS: bool, const QUADS: bool>(
     activations: &Group,
 ) -> __m512 {
     let mut integers = integers::<QUADS>(&weights.codes, activations);
-    let sums = load_sums(&activations.sums);
     if OFFSET != 0 {
+        let sums = load_sums(&activations.sums);
         let excess = _mm512_madd_epi16(sums, _mm512_set1_epi16(OFFSET));
         integers = _mm512_sub_epi32(integers, excess);
     }
-    let scales = load_floats(&activations.scales);
-    let scale = _mm512_mul_ps(weights.scales, scales);
-    let sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(integers), scale, sum);
+    let sum = add_scaled(sum, integers, weights.scales, activations);
     if !MINS {
         return sum;
     }
-    let mins = _mm512_madd_epi16(sums, weights.mins);
-    let scale = _mm512_mul_ps(weights.min_scales, scales);
+    take_minimums(sum, weights.mins, weights.min_scales, activations)
+}
+
+/// Adds one group of 2-bit values, whose scales meet sums of 16 products.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn add_q2_k(sum: __m512, weights: &Q2K, activations: &Group) -> __m512 {
+    let products =
+        |k: usize| _mm512_maddubs_epi16(weights.values[k], load_codes(&activations.quads, k));
+    // 16 products of at most 3 * 127: far from 2^15.
+    let mut sums = [products(0), products(1)];
+    for k in 2..8 {
+        sums[k % 2] = _mm512_add_epi16(sums[k % 2], products(k));
+    }
+    let integers = _mm512_madd_epi16(_mm512_add_epi16(sums[0], sums[1]), weights.scales);
+    let sum = add_scaled(sum, integers, weights.d, activations);
+    take_minimums(sum, weights.mins, weights.d_min, activations)
+}
+
+/// `sum + integers * scales`, by block.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn add_scaled(sum: __m512, integers: __m512i, scales: __m512, activations: &Group) -> __m512 {
+    let scale = _mm512_mul_ps(scales, load_floats(&activations.scales));
+    _mm512_fmadd_ps(_mm512_cvtepi32_ps(integers), scale, sum)
+}
+
+/// `sum - minimums * sums of codes`, by block.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+fn take_minimums(sum: __m512, mins: __m512i, scales: __m512, activations: &Group) -> __m512 {
+    let mins = _mm512_madd_epi16(load_sums(&activations.sums), mins);
+    let scale = _mm512_mul_ps(scales, load_floats(&activations.scales));
     _mm512_fnmadd_ps(_mm512_cvtepi32_ps(mins), scale, sum)
 }
 
@@ -87,44 +116,59 @@ pub(in crate::dot) fn dot_integer(
 ) {
     let job = Job { weights, row_bytes, columns };
     match format {
-        IntegerFormat::Q8_0 => rows::<_, Q8_0_OFFSET, false, false>(&job, |b| unpack_q8_0(b), out),
-        IntegerFormat::Q2K => rows::<_, 0, true, true>(&job, |b| unpack_q2_k(b), out),
-        IntegerFormat::Q4K => rows::<_, 0, true, false>(&job, |b| unpack_q4_k(b), out),
+        IntegerFormat::Q8_0 => {
+            rows(
+                &job,
+                |b| unpack_q8_0(b),
+                |s, w, x| add_group::<Q8_0_OFFSET, false, false>(s, w, x),
+                out,
+            );
+        }
+        IntegerFormat::Q2K => rows(&job, |b| read_q2_k(b), |s, w, x| add_q2_k(s, w, x), out),
+        IntegerFormat::Q4K => {
+            rows(&job, |b| unpack_q4_k(b), |s, w, x| add_group::<0, true, false>(s, w, x), out);
+        }
         IntegerFormat::Iq2Xxs => {
-            rows::<_, IQ2_XXS_OFFSET, false, true>(&job, |b| unpack_iq2_xxs(b), out);
+            rows(
+                &job,
+                |b| unpack_iq2_xxs(b),
+                |s, w, x| add_group::<IQ2_XXS_OFFSET, false, true>(s, w, x),
+                out,
+            );
         }
         IntegerFormat::Mxfp4 => {
-            rows::<_, MXFP4_OFFSET, false, false>(&job, |b| unpack_mxfp4(b), out);
+            rows(
+                &job,
+                |b| unpack_mxfp4(b),
+                |s, w, x| add_group::<MXFP4_OFFSET, false, false>(s, w, x),
+                out,
+            );
         }
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn rows<const BYTES: usize, const OFFSET: i16, const MINS: bool, const QUADS: bool>(
+fn rows<const BYTES: usize, W>(
     job: &Job<'_, Group>,
-    unpack: impl Fn(&[u8; BYTES]) -> Unpacked,
+    unpack: impl Fn(&[u8; BYTES]) -> W,
+    add: impl Fn(__m512, &W, &Group) -> __m512,
     out: &mut [f32],
 ) {
     match job.columns.len() {
-        1 => rows_of::<BYTES, OFFSET, MINS, QUADS, 1>(job, unpack, out),
-        2 => rows_of::<BYTES, OFFSET, MINS, QUADS, 2>(job, unpack, out),
-        3 | 4 => rows_of::<BYTES, OFFSET, MINS, QUADS, 4>(job, unpack, out),
-        _ => rows_of::<BYTES, OFFSET, MINS, QUADS, MAX_COLUMNS>(job, unpack, out),
+        1 => rows_of::<BYTES, W, 1>(job, unpack, add, out),
+        2 => rows_of::<BYTES, W, 2>(job, unpack, add, out),
+        3 | 4 => rows_of::<BYTES, W, 4>(job, unpack, add, out),
+        _ => rows_of::<BYTES, W, MAX_COLUMNS>(job, unpack, add, out),
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn rows_of<
-    const BYTES: usize,
-    const OFFSET: i16,
-    const MINS: bool,
-    const QUADS: bool,
-    const COLUMNS: usize,
->(
+fn rows_of<const BYTES: usize, W, const COLUMNS: usize>(
     job: &Job<'_, Group>,
-    unpack: impl Fn(&[u8; BYTES]) -> Unpacked,
+    unpack: impl Fn(&[u8; BYTES]) -> W,
+    add: impl Fn(__m512, &W, &Group) -> __m512,
     out: &mut [f32],
 ) {
     let columns = job.columns::<COLUMNS>();
@@ -132,10 +176,10 @@ fn rows_of<
     for (r, row) in job.weights.chunks_exact(job.row_bytes).enumerate() {
         let mut sums = [_mm512_setzero_ps(); COLUMNS];
         RowGroups::new().for_each(row, |g, bytes| {
-            prefetch(bytes);
+            prefetch(bytes, AHEAD_BYTES);
             let weights = unpack(bytes);
             for c in 0..COLUMNS {
-                sums[c] = add_group::<OFFSET, MINS, QUADS>(sums[c], &weights, &columns[c][g]);
+                sums[c] = add(sums[c], &weights, &columns[c][g]);
             }
         });
         for (c, sum) in sums[..job.columns.len()].iter().enumerate() {

@@ -6,7 +6,7 @@ use gguf::blocks::small_floats::e8m0_to_f32;
 use gguf::blocks::{iq2_xxs, mxfp4, q2_k, q4_k, q8_0};
 
 use super::{
-    Unpacked, at, f16_at, halves, join, load_16, load_32, load_64, load_floats, load_integers,
+    Unpacked, at, f16_at, f16_halves, halves, join, load_16, load_32, load_64, load_floats,
 };
 use crate::activation::GROUP_BLOCKS;
 use crate::dot::IntegerFormat;
@@ -15,12 +15,27 @@ pub(super) const Q8_0_OFFSET: i16 = 128;
 pub(super) const IQ2_XXS_OFFSET: i16 = 64;
 pub(super) const MXFP4_OFFSET: i16 = 12;
 
+/// Within each of two blocks: byte `k` of four runs of eight becomes byte `4k ..`.
+static QUADS_OF_BLOCKS: [u8; 64] = {
+    let mut ids = [0; 64];
+    let mut i = 0;
+    while i < 64 {
+        ids[i] = (i / 32 * 32 + i % 4 * 8 + i % 32 / 4) as u8;
+        i += 1;
+    }
+    ids
+};
+
 /// Turns slots of two blocks into quads of all.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 pub(super) fn quads_of_slots(slots: &[__m512i; 8]) -> [__m512i; 8] {
+    let ids = load_64(&QUADS_OF_BLOCKS);
     let mut quads = [_mm512_setzero_si512(); 8];
-    let [a, b, c, d, e, f, g, h] = *slots;
+    for k in 0..8 {
+        quads[k] = _mm512_permutexvar_epi8(ids, slots[k]);
+    }
+    let [a, b, c, d, e, f, g, h] = quads;
     let (first, second) = (turn([a, b, c, d]), turn([e, f, g, h]));
     for k in 0..4 {
         quads[k] = _mm512_shuffle_i32x4::<0b10_00_10_00>(first[k], second[k]);
@@ -67,62 +82,99 @@ pub(super) fn unpack_q8_0(bytes: &[u8; IntegerFormat::Q8_0.group_bytes()]) -> Un
     }
 }
 
-/// Where quad 0 of each block is among the 32 words of two super-blocks.
-static Q2_K_WORDS: [i32; 16] = [0, 0, 0, 0, 8, 8, 8, 8, 16, 16, 16, 16, 24, 24, 24, 24];
-/// Which two bits of a byte are a block's.
-static Q2_K_SHIFTS: [i32; 16] = [0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6, 0, 2, 4, 6];
-/// Where each block's four products are within its 128 bits.
-static Q2_K_TABLES: [i32; 16] = {
-    let mut tables = [0; 16];
-    let mut b = 0;
-    while b < 16 {
-        tables[b] = 0x0404_0404 * (b as i32 % 4);
-        b += 1;
+/// The weights of two `Q2_K` blocks as they are: 2-bit values in quads, and by block of 32.
+pub(super) struct Q2K {
+    pub(super) values: [__m512i; 8],
+    /// Of the first and last 16 weights, 16 bits each.
+    pub(super) scales: __m512i,
+    pub(super) mins: __m512i,
+    pub(super) d: __m512,
+    pub(super) d_min: __m512,
+}
+
+/// Where eight bytes with the quads `2p` and `2p + 1` of a block are among two times 64; four
+/// blocks, which share their bytes, have them.
+static Q2_K_BYTES: [[u8; 64]; 4] = {
+    let mut bytes = [[0; 64]; 4];
+    let mut i = 0;
+    while i < 256 {
+        let (p, lane) = (i / 64, i % 64);
+        bytes[p][lane] = (lane / 16 * 32 + lane % 4 * 8 + 2 * p + lane % 8 / 4) as u8;
+        i += 1;
     }
-    tables
+    bytes
+};
+/// Where the bits of the quads `2p`, or `2p + 1`, are in eight such bytes.
+static Q2_K_SHIFTS: [[u8; 64]; 2] = {
+    let mut shifts = [[0; 64]; 2];
+    let mut i = 0;
+    while i < 128 {
+        let (odd, lane) = (i / 64, i % 64);
+        shifts[odd][lane] = (32 * odd + lane % 4 * 8 + lane % 16 / 4 * 2) as u8;
+        i += 1;
+    }
+    shifts
+};
+/// Where the four products of a weight's scale are.
+static Q2_K_PRODUCTS: [u8; 64] = {
+    let mut products = [0; 64];
+    let mut i = 0;
+    while i < 64 {
+        products[i] = (4 * (i / 4 * 2 + i % 4 / 2)) as u8;
+        i += 1;
+    }
+    products
 };
 
-/// In quads: a weight's 2-bit value and its scale become a product by look-up.
+#[inline]
+#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
+pub(super) fn read_q2_k(bytes: &[u8; IntegerFormat::Q2K.group_bytes()]) -> Q2K {
+    let blocks = bytes.as_chunks::<{ q2_k::BYTES }>().0;
+    let q = |s: usize| load_64(at(&blocks[s], q2_k::Q_OFFSET));
+    let (q_0, q_1) = (q(0), q(1));
+    let mut values = [_mm512_setzero_si512(); 8];
+    for p in 0..4 {
+        let bytes = _mm512_permutex2var_epi8(q_0, load_64(&Q2_K_BYTES[p]), q_1);
+        for odd in 0..2 {
+            let value = _mm512_multishift_epi64_epi8(load_64(&Q2_K_SHIFTS[odd]), bytes);
+            values[2 * p + odd] = _mm512_and_si512(value, _mm512_set1_epi8(3));
+        }
+    }
+    let scales = |s: usize| load_16(at(&blocks[s], q2_k::SCALES_OFFSET));
+    let bytes = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(scales(0)), scales(1));
+    let words = _mm512_cvtepu8_epi16(bytes);
+    let d = |s: usize| i32::from_le_bytes(*at(&blocks[s], q2_k::D_OFFSET));
+    let d = _mm512_castps128_ps512(_mm_cvtph_ps(_mm_set_epi32(0, 0, d(1), d(0))));
+    let of_blocks = _mm512_set_epi32(2, 2, 2, 2, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0);
+    Q2K {
+        values,
+        scales: _mm512_and_si512(words, _mm512_set1_epi16(15)),
+        mins: _mm512_srli_epi16::<4>(words),
+        d: _mm512_permutexvar_ps(of_blocks, d),
+        d_min: _mm512_permutexvar_ps(_mm512_add_epi32(of_blocks, _mm512_set1_epi32(1)), d),
+    }
+}
+
+/// Weights' integers: a 2-bit value and its scale become a product by look-up.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 pub(super) fn unpack_q2_k(bytes: &[u8; IntegerFormat::Q2K.group_bytes()]) -> Unpacked {
+    let Q2K { values, mins, d, d_min, .. } = read_q2_k(bytes);
     let blocks = bytes.as_chunks::<{ q2_k::BYTES }>().0;
-    let q = |s: usize| load_64(at(&blocks[s], q2_k::Q_OFFSET));
     // The four products of a scale with 0 to 3, in bytes.
     let products = |s: usize| {
         let scales = load_16(at(&blocks[s], q2_k::SCALES_OFFSET));
         let scales = _mm512_cvtepu8_epi32(_mm_and_si128(scales, _mm_set1_epi8(15)));
         _mm512_mullo_epi32(scales, _mm512_set1_epi32(0x0302_0100))
     };
-    let (q_0, q_1) = (q(0), q(1));
     let (products_0, products_1) = (products(0), products(1));
-    let even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-    let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
-    let tables = [
-        _mm512_permutex2var_epi32(products_0, even, products_1),
-        _mm512_permutex2var_epi32(products_0, odd, products_1),
-    ];
-    let (words, shifts) = (load_integers(&Q2_K_WORDS), load_integers(&Q2_K_SHIFTS));
-    let own = load_integers(&Q2_K_TABLES);
+    let own = load_64(&Q2_K_PRODUCTS);
     let mut codes = [_mm512_setzero_si512(); 8];
-    for (j, codes) in codes.iter_mut().enumerate() {
-        let ids = _mm512_add_epi32(words, _mm512_set1_epi32(j as i32));
-        let q = _mm512_srlv_epi32(_mm512_permutex2var_epi32(q_0, ids, q_1), shifts);
-        let ids = _mm512_ternarylogic_epi32::<0xf8>(own, q, _mm512_set1_epi8(3));
-        *codes = _mm512_shuffle_epi8(tables[j / 4], ids);
+    for k in 0..8 {
+        let ids = _mm512_or_si512(own, values[k]);
+        codes[k] = _mm512_permutex2var_epi8(products_0, ids, products_1);
     }
-    let mins = _mm256_inserti128_si256::<1>(
-        _mm256_castsi128_si256(load_16(at(&blocks[0], q2_k::SCALES_OFFSET))),
-        load_16(at(&blocks[1], q2_k::SCALES_OFFSET)),
-    );
-    let mins = _mm256_and_si256(_mm256_srli_epi16::<4>(mins), _mm256_set1_epi8(15));
-    let field = |offset| halves(f16_at(&blocks[0], offset), f16_at(&blocks[1], offset));
-    Unpacked {
-        codes,
-        scales: field(q2_k::D_OFFSET),
-        min_scales: field(q2_k::DMIN_OFFSET),
-        mins: _mm512_cvtepu8_epi16(mins),
-    }
+    Unpacked { codes, scales: d, min_scales: d_min, mins }
 }
 
 /// The eight scales and minimums of a `Q4_K` block as bytes, all at once.
@@ -177,89 +229,67 @@ const fn iq2_xxs_digits(half: usize) -> [[u8; 64]; 4] {
     digits
 }
 
-/// Where the quads of octet `k` take their digits from: eight bits of each of two blocks.
-const fn iq2_xxs_digit_shifts(k: usize) -> [u8; 64] {
-    let mut shifts = [0; 64];
-    let mut i = 0;
-    while i < 64 {
-        shifts[i] = (i % 8 / 4 * 32 + 8 * k + i % 4 * 2) as u8;
-        i += 1;
+/// By sign id: the signs of coordinates `4 * half ..`, each at its bit of [`IQ2_XXS_SIGN_BITS`].
+const fn iq2_xxs_signs(half: usize) -> [[u8; 64]; 2] {
+    let mut signs = [[0; 64]; 2];
+    let mut id = 0;
+    while id < 128 {
+        let mut i = 0;
+        while i < 4 {
+            let sign = iq2_xxs::signs(id as u8) >> (4 * half + i) & 1;
+            signs[id / 64][id % 64] |= sign << IQ2_XXS_SIGN_BITS[i];
+            i += 1;
+        }
+        id += 1;
     }
-    shifts
+    signs
 }
 
-/// Where quad `k` takes its signs from, to get them into bit 2: seven of an octet's sign id, and
-/// its parity, which lies above the four ids.
-const fn iq2_xxs_sign_shifts(k: usize) -> [u8; 64] {
-    let mut shifts = [0; 64];
-    let mut i = 0;
-    while i < 64 {
-        let j = k % 2 * 4 + i % 4;
-        let bit = if j < 7 { k / 2 * 7 + j } else { 28 + k / 2 };
-        shifts[i] = ((i % 8 / 4 * 32 + bit + 64 - 2) % 64) as u8;
-        i += 1;
-    }
-    shifts
-}
-
-static IQ2_XXS_DIGITS: [[[u8; 64]; 4]; 2] = [iq2_xxs_digits(0), iq2_xxs_digits(1)];
-static IQ2_XXS_DIGIT_SHIFTS: [[u8; 64]; 4] = {
-    let mut shifts = [[0; 64]; 4];
-    let mut k = 0;
-    while k < 4 {
-        shifts[k] = iq2_xxs_digit_shifts(k);
-        k += 1;
-    }
-    shifts
-};
-static IQ2_XXS_SIGN_SHIFTS: [[u8; 64]; 8] = {
-    let mut shifts = [[0; 64]; 8];
-    let mut k = 0;
-    while k < 8 {
-        shifts[k] = iq2_xxs_sign_shifts(k);
-        k += 1;
-    }
-    shifts
-};
-/// Weights by digit in bits 0 and 1 and sign in bit 2, shifted to be unsigned.
-static IQ2_XXS_VALUES: [u8; 64] = {
+/// Weights of coordinate `i` or `4 + i`, shifted to be unsigned, by a byte whose bits have the
+/// digit and the sign at their places. The other bits of the byte do not matter.
+const fn iq2_xxs_values(i: usize) -> [u8; 64] {
     let mut values = [0; 64];
-    let mut i = 0;
-    while i < 64 {
-        let magnitude = [8, 25, 43, 0][i % 4];
-        values[i] = if i / 4 % 2 == 0 { 64 + magnitude } else { 64 - magnitude };
-        i += 1;
+    let mut id = 0;
+    while id < 64 {
+        let magnitude = [8, 25, 43, 0][id >> IQ2_XXS_DIGIT_BITS[i] & 3];
+        let is_negative = id >> IQ2_XXS_SIGN_BITS[i] & 1 == 1;
+        values[id] = if is_negative { 64 - magnitude } else { 64 + magnitude };
+        id += 1;
     }
     values
+}
+
+/// The lower bit of coordinate `i`'s digit, that of the last one after a shift by two.
+const IQ2_XXS_DIGIT_BITS: [usize; 4] = [0, 2, 4, 4];
+/// The bit of coordinate `i`'s sign.
+const IQ2_XXS_SIGN_BITS: [usize; 4] = [2, 4, 0, 1];
+
+static IQ2_XXS_DIGITS: [[[u8; 64]; 4]; 2] = [iq2_xxs_digits(0), iq2_xxs_digits(1)];
+static IQ2_XXS_SIGNS: [[[u8; 64]; 2]; 2] = [iq2_xxs_signs(0), iq2_xxs_signs(1)];
+static IQ2_XXS_VALUES: [[u8; 64]; 4] =
+    [iq2_xxs_values(0), iq2_xxs_values(1), iq2_xxs_values(2), iq2_xxs_values(3)];
+/// Where the four sign ids of each of two blocks are.
+static IQ2_XXS_SIGN_SHIFTS: [u8; 64] = {
+    let mut shifts = [0; 64];
+    let mut i = 0;
+    while i < 64 {
+        shifts[i] = (i % 8 / 4 * 32 + i % 4 * 7) as u8;
+        i += 1;
+    }
+    shifts
 };
 
-/// Looks up 64 bytes in a table of 256.
+/// Looks up 64 bytes in a table of 256; `high` are those whose top bit is set.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn look_up(table: &[[u8; 64]; 4], ids: __m512i) -> __m512i {
+fn look_up(table: &[[u8; 64]; 4], ids: __m512i, high: __mmask64) -> __m512i {
     let low = _mm512_permutex2var_epi8(load_64(&table[0]), ids, load_64(&table[1]));
-    let high = _mm512_permutex2var_epi8(load_64(&table[2]), ids, load_64(&table[3]));
-    _mm512_mask_blend_epi8(_mm512_movepi8_mask(ids), low, high)
+    let above = _mm512_permutex2var_epi8(load_64(&table[2]), ids, load_64(&table[3]));
+    _mm512_mask_blend_epi8(high, low, above)
 }
 
-/// The eighth sign of each octet makes the number of minus signs even: bit `28 + k` of each lane
-/// becomes the parity of bits `7k .. 7k + 7`, in place of the scale.
-#[inline]
-#[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
-fn with_parities(words: __m512i) -> __m512i {
-    const FIRST_OF_SEVEN: i32 = 1 | 1 << 7 | 1 << 14 | 1 << 21;
-    // Moves bit 7k to 28 + k; what else it makes stays below or leaves the lane, without carries.
-    const GATHER: i32 = 1 << 28 | 1 << 22 | 1 << 16 | 1 << 10;
-    let two = _mm512_xor_si512(words, _mm512_srli_epi32::<1>(words));
-    let four = _mm512_xor_si512(two, _mm512_srli_epi32::<2>(two));
-    let (two, one) = (_mm512_srli_epi32::<4>(two), _mm512_srli_epi32::<6>(words));
-    let parities = _mm512_ternarylogic_epi32::<0x96>(four, two, one);
-    let parities = _mm512_and_si512(parities, _mm512_set1_epi32(FIRST_OF_SEVEN));
-    let gathered = _mm512_mullo_epi32(parities, _mm512_set1_epi32(GATHER));
-    _mm512_ternarylogic_epi32::<0xca>(_mm512_set1_epi32(0x0fff_ffff), words, gathered)
-}
-
-/// In quads: ids become digits by look-up, digits and signs become weights by another.
+/// In quads, which have the same coordinate of the four points of each block: ids become digits by
+/// look-up, sign ids signs, and the two together weights.
 #[inline]
 #[target_feature(enable = "avx512dq,avx512vl,avx512vbmi,avx512vnni")]
 pub(super) fn unpack_iq2_xxs(bytes: &[u8; IntegerFormat::Iq2Xxs.group_bytes()]) -> Unpacked {
@@ -270,24 +300,29 @@ pub(super) fn unpack_iq2_xxs(bytes: &[u8; IntegerFormat::Iq2Xxs.group_bytes()]) 
     let odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
     let ids = _mm512_permutex2var_epi32(first, even, second);
     let words = _mm512_permutex2var_epi32(first, odd, second);
-    let digits = [look_up(&IQ2_XXS_DIGITS[0], ids), look_up(&IQ2_XXS_DIGITS[1], ids)];
-    let signs = with_parities(words);
-    let values = load_64(&IQ2_XXS_VALUES);
-    let sign_bit = _mm512_set1_epi8(4);
+    let sign_ids = _mm512_multishift_epi64_epi8(load_64(&IQ2_XXS_SIGN_SHIFTS), words);
+    let high = _mm512_movepi8_mask(ids);
     let mut codes = [_mm512_setzero_si512(); 8];
-    for (k, codes) in codes.iter_mut().enumerate() {
-        let shifts = load_64(&IQ2_XXS_DIGIT_SHIFTS[k / 2]);
-        let digits = _mm512_multishift_epi64_epi8(shifts, digits[k % 2]);
-        let signs = _mm512_multishift_epi64_epi8(load_64(&IQ2_XXS_SIGN_SHIFTS[k]), signs);
-        let ids = _mm512_ternarylogic_epi32::<0xca>(sign_bit, signs, digits);
-        *codes = _mm512_permutexvar_epi8(ids, values);
+    for half in 0..2 {
+        let [low, above] = &IQ2_XXS_SIGNS[half];
+        let signs = _mm512_permutex2var_epi8(load_64(low), sign_ids, load_64(above));
+        let mut digits = look_up(&IQ2_XXS_DIGITS[half], ids, high);
+        for i in 0..4 {
+            if i == 3 {
+                digits = _mm512_srli_epi16::<2>(digits);
+            }
+            let sign_bit = _mm512_set1_epi8(1 << IQ2_XXS_SIGN_BITS[i]);
+            let ids = _mm512_ternarylogic_epi32::<0xca>(sign_bit, signs, digits);
+            codes[4 * half + i] = _mm512_permutexvar_epi8(ids, load_64(&IQ2_XXS_VALUES[i]));
+        }
     }
+    // A quarter of one half more than the scale.
     let factors = _mm512_cvtepi32_ps(_mm512_srli_epi32::<28>(words));
-    let factors = _mm512_add_ps(factors, _mm512_set1_ps(0.5));
-    let d = |s: usize| f16_at(&blocks[s], iq2_xxs::D_OFFSET) * 0.25;
+    let factors = _mm512_fmadd_ps(factors, _mm512_set1_ps(0.25), _mm512_set1_ps(0.125));
+    let d = |s: usize| i16::from_le_bytes(*at(&blocks[s], iq2_xxs::D_OFFSET));
     Unpacked {
         codes,
-        scales: _mm512_mul_ps(halves(d(0), d(1)), factors),
+        scales: _mm512_mul_ps(f16_halves(d(0), d(1)), factors),
         min_scales: _mm512_setzero_ps(),
         mins: _mm512_setzero_si512(),
     }
