@@ -81,11 +81,12 @@ fn id_text(id: Option<u32>) -> String {
     id.map_or_else(|| "none".to_owned(), |id| id.to_string())
 }
 
-fn memory(cost: &Cost) -> [(&'static str, u64); 4] {
+fn memory(cost: &Cost) -> [(&'static str, u64); 5] {
     [
         ("kv_bytes", cost.memory.kv_bytes),
         ("window_bytes", cost.memory.window_bytes),
         ("activation_bytes", cost.memory.activation_bytes),
+        ("scratch_bytes", cost.memory.scratch_bytes),
         ("total_bytes", cost.memory.total_bytes()),
     ]
 }

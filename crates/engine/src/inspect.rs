@@ -139,9 +139,11 @@ impl ModelFile {
         let geometry = self.geometry()?;
         let context = context.unwrap_or_else(|| default_context(&geometry));
         let options = Options::new(DEFAULT_MAX_BATCH, KvRounding::Applied);
+        let scratch_bytes = LoadOptions::default().scratch_bytes(&geometry);
+        let plan = MemoryPlan::new(&geometry, &options, context, 1);
         Ok(Cost {
             active_bytes: ActiveBytes::of_file(&self.file, &geometry),
-            memory: MemoryPlan::new(&geometry, &options, context, 1),
+            memory: MemoryPlan { scratch_bytes, ..plan },
             context,
             geometry,
         })

@@ -86,7 +86,7 @@ impl LoadOptions {
 
     /// What the cpu backend keeps beside the activations, vectors in f32 among it. A graphics device
     /// has them in its own memory.
-    fn scratch_bytes(&self, g: &Geometry) -> u64 {
+    pub(crate) fn scratch_bytes(&self, g: &Geometry) -> u64 {
         if !matches!(self.backend, BackendChoice::Cpu | BackendChoice::Auto) {
             return 0;
         }

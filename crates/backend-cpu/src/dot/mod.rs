@@ -294,16 +294,17 @@ pub(crate) struct FloatScratch {
 }
 
 impl FloatScratch {
-    /// Bytes of `n_rows` rows times `n_columns` columns, where there are tiles of floats.
+    /// Bytes of `n_rows` rows times `n_columns` columns.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        expect(unused_variables, reason = "only AVX-512 has tiles of floats")
+    )]
     pub(crate) const fn bytes(n_rows: usize, n_columns: usize) -> usize {
         #[cfg(target_arch = "x86_64")]
-        {
-            avx512::float_scratch_registers(n_rows, n_columns) * size_of::<Lanes>()
-        }
+        let registers = avx512::float_scratch_registers(n_rows, n_columns);
         #[cfg(not(target_arch = "x86_64"))]
-        {
-            0 * n_rows * n_columns
-        }
+        let registers = 0;
+        registers * size_of::<Lanes>()
     }
 }
 

@@ -71,6 +71,13 @@ fn frontiers_that_overlap_are_refused() {
 }
 
 #[test]
+fn no_batch_is_larger_than_the_widest_gap() {
+    let largest = |made_up| options(&[10, 40], made_up).largest_prefill();
+    assert_eq!(largest(None), 40 - options(&[10], None).context());
+    assert_eq!([largest(Some(3)), largest(Some(64))], [3, 40]);
+}
+
+#[test]
 fn a_plan_that_does_not_fit_says_what_would() {
     let file = ModelFile::from(SmallModel::new().write());
     let options = LoadOptions::default();
