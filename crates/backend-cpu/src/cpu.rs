@@ -5,8 +5,7 @@ use std::ops::Range;
 use backend::kv_row::KvLayout;
 use backend::{
     AttendParams, Attended, Backend, CompressParams, CompressorState, Direction, ExpertWeights,
-    HcParams, HcWeights, IndexParams, RawAttendParams, Result, Rotation, RouterChoice,
-    RouterParams, Run,
+    HcParams, HcWeights, IndexParams, Result, Rotation, RouterChoice, RouterParams, Run,
 };
 
 use crate::activation::Quantized;
@@ -287,20 +286,15 @@ impl Backend for Cpu {
         attention::attend(&mut self.parts().0, out, queries, attended, params, runs);
     }
 
-    fn attend_raw(
+    fn attend_runs(
         &mut self,
         out: &mut Matrix,
-        queries: &mut Matrix,
+        queries: &Matrix,
         attended: &[Attended<'_, Self>],
-        rotation: &Rotation,
-        params: &RawAttendParams,
+        params: &AttendParams,
         runs: &[Run],
     ) {
-        let RawAttendParams { attend, head_dim, norm_eps } = params;
-        self.rms_norm_heads(queries, *head_dim, *norm_eps);
-        self.rope_tail(queries, *head_dim, rotation, Direction::Forward, runs);
-        attention::attend(&mut self.parts().0, out, queries, attended, attend, runs);
-        self.rope_tail(out, *head_dim, rotation, Direction::Inverse, runs);
+        attention::attend(&mut self.parts().0, out, queries, attended, params, runs);
     }
 
     fn route(

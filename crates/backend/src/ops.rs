@@ -564,10 +564,22 @@ pub trait Backend: Send + Sized + 'static {
         let RawAttendParams { attend, head_dim, norm_eps } = params;
         self.rms_norm_heads(queries, *head_dim, *norm_eps);
         self.rope_tail(queries, *head_dim, rotation, Direction::Forward, runs);
-        for (run, attended) in runs.iter().zip(attended) {
-            self.attend(out, queries, attended, attend, *run);
-        }
+        self.attend_runs(out, queries, attended, attend, runs);
         self.rope_tail(out, *head_dim, rotation, Direction::Inverse, runs);
+    }
+
+    /// [`Backend::attend`] of every run of a batch, each with its `attended`.
+    fn attend_runs(
+        &mut self,
+        out: &mut Self::Tensor,
+        queries: &Self::Tensor,
+        attended: &[Attended<'_, Self>],
+        params: &AttendParams,
+        runs: &[Run],
+    ) {
+        for (run, attended) in runs.iter().zip(attended) {
+            self.attend(out, queries, attended, params, *run);
+        }
     }
 
     // ---- experts

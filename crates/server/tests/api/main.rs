@@ -7,6 +7,7 @@ mod client;
 mod conformance;
 mod errors;
 mod life;
+#[cfg(unix)]
 mod overhead;
 mod page;
 mod pieces;
